@@ -1,0 +1,66 @@
+# Two commands on a fresh machine with Python 3.11 or newer and make: `make book` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+
+# A change in what is to be installed gives the stamp another name, so that the next command installs anew.
+INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+# One thread each: the tests are spread over the cores by process.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+export JUPYTER_PLATFORM_DIRS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test execute sync check bench lint links address lock clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+book: $(INSTALLED)  ## build the executed edition and print where it is
+	@$(RUN) -m tools.build
+
+test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast profile, in parallel
+	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadfile \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST)
+
+execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them
+	$(RUN) -m tools.chapters execute $(CHAPTER)
+
+sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, keeping outputs
+	$(RUN) -m tools.chapters sync
+
+check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
+	$(RUN) -m tools.chapters check
+
+bench: $(INSTALLED)  ## run every benchmark
+	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+
+lint: $(INSTALLED)  ## check the style of the code
+	$(BIN)/ruff check .
+
+links: $(INSTALLED)  ## ask every external link of the book whether it still answers (needs a network)
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/linkcheck
+
+address: $(INSTALLED)  ## carry the address and version in pyproject.toml to wherever they are quoted
+	$(RUN) -m tools.address
+	$(RUN) -m tools.chapters sync
+
+lock: $(INSTALLED)  ## write constraints.txt from what is installed
+	{ echo "# Written by make lock: the versions of everything that requirements.txt pulls in."; \
+	  $(RUN) -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+
+clean:  ## remove what was built; the environment in .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "The book needs Python 3.11 or newer, and $(PYTHON) isn't. Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	    exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
+	    echo "No virtual environment could be made. On Debian or Ubuntu: apt-get install python3-venv" >&2; \
+	    rm -rf $(VENV); exit 1; }
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@

@@ -1,0 +1,105 @@
+"""Where data is looked for, where results that take long are kept, and how files are written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+Contents = tuple[dict[str, Tensor], dict[str, str]]
+"""Tensors by name, and metadata."""
+
+_warned: set[Path] = set()
+
+
+def data_dir() -> Path | None:
+    """The folder with the user's own copies of datasets and weights, ``$SALKIT_DATA``; ``None`` if it is not set."""
+    name = os.environ.get("SALKIT_DATA")
+    return Path(name).expanduser() if name else None
+
+
+def cache_dir() -> Path:
+    """The folder for downloads and computed files: ``$SALKIT_CACHE``, else the user's cache. It may not exist yet."""
+    name = os.environ.get("SALKIT_CACHE")
+    if name:
+        return Path(name).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("salkit", appauthor=False)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty temporary file beside ``path``: moved onto it when the block ends well, removed when it does not.
+
+    So a reader finds the old file, or the new one, or none, but never half of one.
+
+    Raises:
+        OSError: when the folder can't be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        yield temporary
+        # Some writers make files that only their owner can read; a cache may be shared.
+        temporary.chmod(mode)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cached(name: str, identity: str, make: Callable[[], Contents]) -> Contents:
+    """What ``make()`` returns, kept in the cache as a safetensors file, so that it is made only once.
+
+    A cache that can't be written costs a warning, once, and nothing else; a damaged file in it is made anew.
+
+    Args:
+        name: how the file's name begins.
+        identity: everything the result depends on, in words; another identity is another file.
+        make: returns tensors by name, and metadata (strings by name).
+    """
+    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    path = cache_dir() / "tensors" / f"{name}-{key}.safetensors"
+    contents = _load(path)
+    if contents is None:
+        contents = make()
+        _save(path, contents)
+    return contents
+
+
+def _load(path: Path) -> Contents | None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (OSError, SafetensorError):
+        return None
+
+
+def _save(path: Path, contents: Contents) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    tensors, metadata = contents
+    try:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata)
+    # safetensors reports a full disk as an error of its own.
+    except (OSError, SafetensorError) as error:
+        folder = cache_dir()
+        if folder not in _warned:
+            _warned.add(folder)
+            warnings.warn(
+                f"the cache {folder} can't be written ({error}), so this work is done again each time; "
+                "set SALKIT_CACHE to a folder that can be",
+                stacklevel=3,
+            )

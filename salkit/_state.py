@@ -1,0 +1,88 @@
+"""Explaining a model leaves no trace on it: the one context in which every method works."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from .errors import InputError
+
+# Train flags and requires_grad live on the model itself. Two threads that save and restore them in turn
+# would leave each other's values behind, so one explains at a time.
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
+    """Evaluation mode with gradients switched on and parameters not tracked; everything as before at the end.
+
+    Restored, also after an exception: the train flag of every submodule, ``requires_grad`` of every parameter,
+    the global random state, the gradient and inference modes. Batch-normalisation buffers do not move
+    because the model is in evaluation mode. A compiled model runs eagerly: hooks reach only eager modules.
+
+    Args:
+        model: any module; its own ``train()`` is not called.
+        inputs: ``(N, ...)``, floating point, at least one sample.
+
+    Yields:
+        The inputs as a normal tensor that is detached from the caller's graph. It shares the caller's memory:
+        pass a clone to the model, whose first layer may work in place.
+
+    Raises:
+        InputError: before the model runs, when the inputs or the model can't be explained.
+    """
+    _check(model, inputs)
+    with ExitStack() as stack:
+        stack.enter_context(_ONE_AT_A_TIME)
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        devices = [inputs.device] if inputs.device.type == "cuda" else []
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        if "torch._dynamo" in sys.modules:  # nothing can be compiled before that is imported
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(_evaluation_mode(model))
+        stack.enter_context(_untracked_parameters(model))
+        yield inputs.clone() if inputs.is_inference() else inputs.detach()
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in flags:  # not model.eval(), which a subclass may override to do more
+            module.training = False
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+@contextmanager
+def _untracked_parameters(model: nn.Module) -> Iterator[None]:
+    """No graph is built for the weights, which saves memory and, below an explained layer, time."""
+    tracked = [p for p in model.parameters() if p.requires_grad and p.is_leaf]
+    try:
+        for parameter in tracked:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in tracked:
+            parameter.requires_grad_(True)
+
+
+def _check(model: nn.Module, inputs: Tensor) -> None:
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the model must be a torch.nn.Module, not {type(model).__name__}: wrap it in one")
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs must be a tensor with a batch axis, not {type(inputs).__name__}")
+    if not inputs.is_floating_point():
+        raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
+    if inputs.ndim < 2 or not len(inputs):
+        raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
+    if any(tensor.is_inference() for group in (model.parameters(), model.buffers()) for tensor in group):
+        raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")

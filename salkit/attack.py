@@ -1,0 +1,198 @@
+"""Adversarial images: the smallest change that the gradient can find for the largest harm.
+
+Images live in [0, 1], and so do the budgets: ``eps=8 / 255`` is eight grey levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import targets
+from ._state import untouched
+from .errors import InputError, NotDifferentiableError, TargetError
+
+
+def fgsm(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: int | Tensor | None = None,
+    *,
+    eps: float = 8 / 255,
+    targeted: bool = False,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    batch_size: int | None = None,
+) -> Tensor:
+    """One step along the sign of the gradient of the loss (Goodfellow et al. 2015, section 4).
+
+    .. math:: x' = \\operatorname{clip}(x + \\varepsilon \\operatorname{sign} \\nabla_x L(x, y))
+
+    with the cross-entropy :math:`L` on the logits; for a single-logit head the binary one.
+
+    Args:
+        model: gives logits; it is run in evaluation mode and left as it was.
+        inputs: ``(N, ...)``, floating point, inside ``bounds``.
+        labels: the true classes, an int or ``(N,)``; ``None``: the predicted ones.
+        eps: largest change of a value, in the inputs' units.
+        targeted: ``labels`` are the classes to move to, instead of away from.
+        bounds: smallest and largest value that the result may have.
+        batch_size: samples in one pass; ``None``: all.
+
+    Returns:
+        The changed inputs, in their shape and dtype, detached. Where the gradient is zero nothing changes.
+
+    Raises:
+        InputError, TargetError: when the call makes no sense; ``labels`` can't be a callable.
+    """
+    return _attack(model, inputs, labels, eps, eps, 1, None, targeted, bounds, batch_size)
+
+
+def pgd(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: int | Tensor | None = None,
+    *,
+    eps: float = 8 / 255,
+    steps: int = 10,
+    step_size: float | None = None,
+    seed: int | None = 0,
+    targeted: bool = False,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    batch_size: int | None = None,
+) -> Tensor:
+    """Projected gradient descent: many small steps, never further than ``eps`` (Madry et al. 2018, section 2.1).
+
+    Args:
+        model, inputs, labels, eps, targeted, bounds, batch_size: as for ``fgsm``.
+        steps: number of steps.
+        step_size: of each; ``None``: ``2.5 * eps / steps``, as the paper's code.
+        seed: of the random start inside the budget, the same for every sample; ``None``: start at the inputs.
+
+    Returns, raises: as for ``fgsm``.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps must be a positive int, not {steps!r}")
+    if step_size is None:
+        step_size = 2.5 * eps / steps
+    return _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds, batch_size)
+
+
+def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds, batch_size) -> Tensor:
+    low, high = bounds
+    if not eps >= 0 or not step_size >= 0:
+        raise InputError(f"eps and step_size must not be negative, not {eps} and {step_size}")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size must be positive or None, not {batch_size}")
+    if callable(labels):
+        raise TargetError("labels must be classes, not a callable: the loss is the cross-entropy of a class")
+    if targeted and labels is None:
+        raise TargetError("a targeted attack needs labels: the classes to move to")
+    with untouched(model, inputs) as x:
+        labels = targets.check(labels, len(x))
+        if x.min() < low or x.max() > high:
+            raise InputError(f"inputs reach from {x.min():.3g} to {x.max():.3g}, outside of bounds={bounds}")
+        done = []
+        for start in range(0, len(x), batch_size or len(x)):
+            rows = slice(start, start + (batch_size or len(x)))
+            clean, moved, classes = x[rows], x[rows].clone(), targets.take(labels, rows)
+            if seed is not None:
+                noise = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(seed)).to(x)
+                moved = (moved + eps * (2 * noise - 1)).clamp(low, high)
+            if classes is None:
+                with torch.no_grad():
+                    classes = targets.predicted(model(clean.clone()))
+            for step in range(steps):
+                slope = _loss_gradient(model, moved, classes, labels, look=start == step == 0)
+                moved = moved + (-step_size if targeted else step_size) * slope.sign()
+                moved = _within(moved, clean, eps).clamp(low, high)
+            done.append(moved)
+        return torch.cat(done).detach()
+
+
+def _within(moved: Tensor, clean: Tensor, eps: float) -> Tensor:
+    """Back to at most ``eps`` from the clean values."""
+    return torch.minimum(torch.maximum(moved, clean - eps), clean + eps)
+
+
+def _loss_gradient(model: nn.Module, x: Tensor, classes: Tensor, all_labels: Tensor | None, look: bool) -> Tensor:
+    leaf = x.detach().requires_grad_()
+    logits = model(leaf.clone())
+    if look:
+        targets.inspect(logits, all_labels)
+    classes = classes.to(x.device)
+    if targets.count(logits) == 2 and logits.numel() == len(x):
+        loss = F.binary_cross_entropy_with_logits(logits.reshape(-1), classes.to(logits.dtype), reduction="sum")
+    else:
+        loss = F.cross_entropy(logits, classes, reduction="sum")
+    if not loss.requires_grad:
+        raise NotDifferentiableError("the loss does not depend on the inputs through differentiable steps")
+    return torch.autograd.grad(loss, leaf)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """Who falls for whose adversarial images.
+
+    Attributes:
+        names: of the ``M`` models.
+        correct: ``(M, N)`` bool, which clean images each model gets right.
+        fooled: ``(M, M, N)`` bool; ``fooled[i, j, n]``: image n was right for model j, and its version made on
+            model i is wrong for model j.
+    """
+
+    names: tuple[str, ...]
+    correct: Tensor
+    fooled: Tensor
+
+    @property
+    def rates(self) -> Tensor:
+        """``(M, M)``: the share of the images that model j got right which those made on model i turn wrong.
+
+        NaN in the column of a model that got none right.
+        """
+        return self.fooled.sum(2) / self.correct.sum(1)
+
+
+def transfer_matrix(
+    models: Mapping[str, nn.Module],
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    attack: Callable[..., Tensor] = fgsm,
+    batch_size: int | None = None,
+    **options,
+) -> Transfer:
+    """Make adversarial images on each model, and try them on every model (Szegedy et al. 2014, section 4.2).
+
+    Args:
+        models: ``{name: model}``.
+        inputs, labels: images and their true classes, ``(N,)``.
+        attack: ``fgsm``, ``pgd``, or a function with their arguments.
+        batch_size: samples in one pass; ``None``: all.
+        options: for the attack, such as ``eps``.
+
+    Raises:
+        InputError: no models; and as the attack does.
+        TargetError: labels that don't fit.
+    """
+    if not models:
+        raise InputError("transfer_matrix needs at least one model")
+    true = targets.check(labels, len(inputs))
+    if true is None or callable(true):
+        raise TargetError("transfer_matrix needs the true classes as labels")
+    correct = torch.stack([_predict(model, inputs, batch_size) == true for model in models.values()])
+    fooled = []
+    for source in models.values():
+        moved = attack(source, inputs, true, batch_size=batch_size, **options)
+        wrong = torch.stack([_predict(model, moved, batch_size) != true for model in models.values()])
+        fooled.append(wrong & correct)
+    return Transfer(tuple(models), correct, torch.stack(fooled))
+
+
+def _predict(model: nn.Module, inputs: Tensor, batch_size: int | None) -> Tensor:
+    with untouched(model, inputs) as x, torch.no_grad():
+        return torch.cat([targets.predicted(model(rows.clone())) for rows in x.split(batch_size or len(x))]).cpu()

@@ -1,0 +1,38 @@
+"""Attribution methods: a model and inputs in, a signed map out.
+
+Every one is a pure function ``method(model, inputs, target=None, *, ...) -> Tensor`` that leaves no trace on the
+model, the inputs, or the global random state.
+"""
+
+from .by_captum import deeplift, layer_attribution, neuron_attribution
+from .cams import cam, gradcam, guided_gradcam
+from .controls import edge_map, random_map
+from .features import feature_maps
+from .gradients import gradient, input_x_gradient
+from .path import integrated_gradients
+from .perturbation import occlusion, rise
+from .rectifiers import deconvnet, guided_backprop
+from .registry import METHODS, Method
+from .smooth import smoothgrad
+
+__all__ = [
+    "METHODS",
+    "Method",
+    "cam",
+    "deconvnet",
+    "deeplift",
+    "edge_map",
+    "feature_maps",
+    "gradcam",
+    "gradient",
+    "guided_backprop",
+    "guided_gradcam",
+    "input_x_gradient",
+    "integrated_gradients",
+    "layer_attribution",
+    "neuron_attribution",
+    "occlusion",
+    "random_map",
+    "rise",
+    "smoothgrad",
+]

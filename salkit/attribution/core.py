@@ -1,0 +1,198 @@
+"""The machinery that the methods share: rows of inputs in, scores or gradients out; and access to layers.
+
+Everything here runs inside ``untouched``, and takes a target that went through ``targets.check``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from .. import targets
+from ..errors import InputError, LayerError, NotDifferentiableError, TargetError
+
+
+def slices(n: int, size: int | None) -> Iterator[slice]:
+    """0 .. n - 1 in runs of at most ``size``; all at once for ``None``.
+
+    Raises:
+        InputError: when ``size`` is not a positive int.
+    """
+    if size is None:
+        size = n
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise InputError(f"batch_size must be a positive int or None, not {size!r}")
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+# About as many input values as fit the caches of a CPU and the memory of a GPU, activations included.
+_VALUES_IN_ONE_PASS = {"cpu": 2**20, "cuda": 2**24}
+
+
+def rows_in_one_pass(x: Tensor, batch_size: int | None) -> int:
+    """How many changed copies of the samples a method runs at once, if ``batch_size`` leaves it open."""
+    if batch_size is not None:
+        next(slices(1, batch_size))  # raises where it is not a positive int
+        return batch_size
+    return max(1, _VALUES_IN_ONE_PASS.get(x.device.type, 2**20) // x[0].numel())
+
+
+def copies(samples: int, n: int, rows: int) -> Iterator[slice]:
+    """The numbers 0 .. n - 1 of the changed copies of ``samples`` samples, at most ``rows`` copies a time."""
+    return slices(n, max(1, rows // samples))
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype to add many maps in: half precision has too few digits."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
+    """A baseline in the shape, dtype and on the device of the samples.
+
+    Raises:
+        InputError: when it does not broadcast to them.
+    """
+    try:
+        return torch.as_tensor(baseline).detach().to(x).expand_as(x)
+    except (RuntimeError, TypeError, ValueError) as error:
+        got = tuple(baseline.shape) if isinstance(baseline, Tensor) else repr(baseline)
+        raise InputError(f"the baseline {got} does not broadcast to the inputs {tuple(x.shape)}") from error
+
+
+def repeat(target, times: int):
+    """The target of ``(times, samples)`` rows, flattened."""
+    return target.repeat(times) if isinstance(target, Tensor) else target
+
+
+def call(model: nn.Module, rows: Tensor):
+    """The model's outputs; it gets a copy, as its first layer may work in place."""
+    return model(rows.clone())
+
+
+def scores_of(outputs, target, rows: int, how=targets.score) -> Tensor:
+    """``(rows,)`` scores, or an error where the model or a callable target lost the batch axis."""
+    scores = how(outputs, target)
+    if len(scores) != rows:
+        raise TargetError(f"there are {len(scores)} scores for {rows} samples: the outputs need one row for each")
+    return scores
+
+
+def first_look(
+    model: nn.Module, x: Tensor, target, batch_size: int | None, how=targets.score
+) -> tuple[object, Tensor]:
+    """One forward pass over the inputs as they are, before a method changes them many times.
+
+    Returns:
+        The target with the predicted classes filled in, so that changed inputs keep being scored by them,
+        and the scores ``(N,)``.
+    """
+    fixed, scores = [], []
+    with torch.no_grad():
+        for rows in slices(len(x), batch_size):
+            outputs = call(model, x[rows])
+            if rows.start == 0:
+                targets.inspect(outputs, target)
+            fixed.append(targets.fix(outputs, targets.take(target, rows)))
+            scores.append(scores_of(outputs, fixed[-1], rows.stop - rows.start, how))
+    whole = torch.cat(fixed) if isinstance(fixed[0], Tensor) else fixed[0]
+    return whole, torch.cat(scores)
+
+
+def score(model: nn.Module, rows: Tensor, target, how=targets.score) -> Tensor:
+    """Scores ``(M,)`` of ``M`` rows. The rows are the method's own: the model may work on them in place."""
+    return scores_of(model(rows), target, len(rows), how)
+
+
+def differentiate(model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None) -> Tensor:
+    """The gradient of each row's score by that row, in the rows' shape.
+
+    Args:
+        first: check these outputs against ``whole``, the target of all samples, before any gradient.
+    """
+    leaf = rows.detach().requires_grad_()
+    outputs = call(model, leaf)
+    if first:
+        targets.inspect(outputs, whole)
+    return gradient_of(scores_of(outputs, target, len(rows)), [leaf])[0]
+
+
+def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The gradient of the sum of the scores by each leaf; zeros where a leaf doesn't matter.
+
+    Rows of a batch don't meet in evaluation mode, so the gradient of the sum is each row's own.
+
+    Raises:
+        NotDifferentiableError: when nothing links the scores to the leaves.
+    """
+    if not scores.requires_grad:
+        raise NotDifferentiableError(
+            "the score does not depend on the inputs through differentiable steps: "
+            "look for no_grad, detach, argmax or a round trip through numpy in the model or the target"
+        )
+    return torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True)
+
+
+def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module]:
+    """A layer's dotted name and module, from either.
+
+    Raises:
+        LayerError: when it is not part of the model.
+    """
+    modules = dict(model.named_modules())
+    if isinstance(layer, str):
+        if layer in modules:
+            return layer, modules[layer]
+        raise LayerError(f"the model has no layer {layer!r}; its names are those of model.named_modules()")
+    for name, module in modules.items():
+        if module is layer:
+            return name, module
+    raise LayerError(f"{type(layer).__name__} is not a layer of this model: pass one of model.named_modules()")
+
+
+@contextmanager
+def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool = False) -> Iterator[dict[str, Tensor]]:
+    """Collect what layers put out while the model runs once; the hooks are gone at the end.
+
+    Args:
+        layers: modules or dotted names.
+        cut: start the graph anew at these layers. The collected tensors are then leaves that require a gradient,
+            and nothing above them is differentiated. Only layers that don't feed one another can be cut.
+
+    Yields:
+        A dictionary, filled by name while the model runs.
+
+    Raises:
+        LayerError: an unknown layer; on leaving, one that did not run; while running, one that runs twice
+            or puts out something else than a tensor.
+    """
+    found = dict(find_layer(model, layer) for layer in layers)
+    outputs: dict[str, Tensor] = {}
+
+    def hook_for(name: str):
+        def hook(_module, _inputs, output):
+            if name in outputs:
+                raise LayerError(f"layer {name!r} runs more than once in a forward pass: choose one that runs once")
+            if not isinstance(output, Tensor):
+                raise LayerError(f"layer {name!r} puts out a {type(output).__name__}, not a tensor: choose another")
+            outputs[name] = output.detach().requires_grad_() if cut else output
+            # A copy goes on, as the next layer may work in place.
+            return outputs[name].clone()
+
+        return hook
+
+    handles = []
+    try:
+        for name, module in found.items():
+            handles.append(module.register_forward_hook(hook_for(name)))
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name in found:
+        if name not in outputs:
+            raise LayerError(f"layer {name!r} did not run in the forward pass: choose one that does")

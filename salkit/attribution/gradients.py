@@ -1,0 +1,75 @@
+"""The gradient of the score: the method that all the others start from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .. import targets
+from .._state import untouched
+from .core import call, captured, differentiate, gradient_of, scores_of, slices
+
+
+def gradient(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    layer: nn.Module | str | None = None,
+    batch_size: int | None = None,
+) -> Tensor:
+    """How the score changes with each input value, to first order (Simonyan et al. 2013, section 3).
+
+    .. math:: R_i = \\partial S_c(x) / \\partial x_i
+
+    Args:
+        model: gives logits; it is run in evaluation mode and left as it was.
+        inputs: ``(N, ...)``, floating point.
+        target: the class or score to explain; see ``salkit.targets``. ``None``: each sample's predicted class.
+        layer: differentiate by the output of this layer (a module or its dotted name) instead of by the inputs.
+        batch_size: samples in one pass; ``None``: all. The result does not depend on it.
+
+    Returns:
+        Signed and unnormalised, in the shape of ``inputs`` (or of the layer's output), detached, in the
+        inputs' dtype. The paper's map is its largest absolute value over the channels.
+
+    Raises:
+        InputError, TargetError, LayerError: when the call makes no sense; the message says what to do instead.
+        NotDifferentiableError: when no gradient flows from the score to the inputs.
+    """
+    with untouched(model, inputs) as x:
+        target = targets.check(target, len(x))
+        parts = []
+        for rows in slices(len(x), batch_size):
+            mine = targets.take(target, rows)
+            first = rows.start == 0
+            if layer is None:
+                part = differentiate(model, x[rows], mine, first=first, whole=target)
+            else:
+                part = _differentiate_at(model, x[rows], mine, layer, first=first, whole=target)
+            parts.append(part.to(inputs.dtype))
+        return torch.cat(parts)
+
+
+def _differentiate_at(model: nn.Module, rows: Tensor, target, layer, *, first: bool, whole) -> Tensor:
+    with captured(model, [layer], cut=True) as outputs_of:
+        outputs = call(model, rows)
+    if first:
+        targets.inspect(outputs, whole)
+    return gradient_of(scores_of(outputs, target, len(rows)), list(outputs_of.values()))[0]
+
+
+def input_x_gradient(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *, batch_size: int | None = None
+) -> Tensor:
+    """Gradient times input (Shrikumar et al. 2016): what each value contributes, were the model linear.
+
+    .. math:: R_i = x_i \\, \\partial S_c(x) / \\partial x_i
+
+    The sum over all values is the score itself where the network has rectifiers and no biases; a black pixel
+    (0) gets nothing, whatever it does.
+
+    Args, returns and raises as for ``gradient``.
+    """
+    maps = gradient(model, inputs, target, batch_size=batch_size)
+    return maps * inputs.detach()

@@ -1,0 +1,117 @@
+"""Integrated gradients: the gradient, averaged on the way from a baseline to the input."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import targets
+from .._state import untouched
+from ..errors import InputError, SalkitWarning
+from .core import call, copies, differentiate, first_look, repeat, rows_in_one_pass, scores_of, slices, spread, wide
+
+RULES = ("gauss_legendre", "midpoint", "trapezoid")
+
+
+def integrated_gradients(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    baseline: float | Tensor | Sequence[float | Tensor] = 0.0,
+    n_steps: int = 50,
+    rule: str = "gauss_legendre",
+    return_delta: bool = False,
+    batch_size: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The mean gradient on the straight line from a baseline, times the way (Sundararajan et al. 2017, eq. 1).
+
+    .. math:: R_i = (x_i - x'_i) \\int_0^1 \\frac{\\partial S_c(x' + a (x - x'))}{\\partial x_i} \\, da
+
+    Completeness: the values of a map add up to :math:`S_c(x) - S_c(x')`, but for the error of the rule.
+
+    Args:
+        model, inputs, target: as for ``gradient``. The class is chosen once, on the input.
+        baseline: :math:`x'`, a number or a tensor that broadcasts to the inputs, in the inputs' units.
+            A list or tuple of them: the mean of their maps.
+        n_steps: points on each line, at least 2.
+        rule: where the points lie and how they weigh: ``"gauss_legendre"``, ``"midpoint"``, or ``"trapezoid"``
+            (its end points weigh half). The weights always sum to 1.
+        return_delta: also return ``(N,)``: the sum of the map minus the difference of the scores.
+        batch_size: points in one pass; ``None`` picks a number that suits the device.
+
+    Returns:
+        In the inputs' shape and dtype, signed, detached; with ``return_delta`` a pair.
+
+    Raises:
+        InputError, TargetError: see ``gradient``; also an option out of range, or a baseline that doesn't fit.
+
+    Warns:
+        SalkitWarning: when the completeness gap is large: more steps are needed.
+    """
+    alphas, weights = points(rule, n_steps)
+    with untouched(model, inputs) as x:
+        target = targets.check(target, len(x))
+        starts = _baselines(baseline, x)
+        rows = rows_in_one_pass(x, batch_size)
+        target, scores = first_look(model, x, target, rows)
+        maps = torch.zeros_like(x, dtype=wide(x.dtype))
+        at_start = torch.zeros_like(scores, dtype=maps.dtype)
+        for start in starts:
+            for part in slices(len(x), rows):
+                begin, way, mine = start[part], x[part] - start[part], targets.take(target, part)
+                with torch.no_grad():
+                    at_start[part] += scores_of(call(model, begin), mine, len(begin)) / len(starts)
+                for which in copies(len(way), n_steps, rows):
+                    alpha, weight = (t[which].to(x).reshape(-1, *[1] * x.ndim) for t in (alphas, weights))
+                    on_the_line = (begin + alpha * way).flatten(0, 1)
+                    found = differentiate(model, on_the_line, repeat(mine, len(alpha))).unflatten(0, (len(alpha), -1))
+                    maps[part] += (weight * found.to(maps.dtype)).sum(0) * way / len(starts)
+    change = scores - at_start
+    delta = maps.flatten(1).sum(1) - change
+    _warn_of_gap(delta, change, maps, n_steps)
+    maps = maps.to(inputs.dtype)
+    return (maps, delta.to(inputs.dtype)) if return_delta else maps
+
+
+def points(rule: str, n: int) -> tuple[Tensor, Tensor]:
+    """Where on [0, 1] a rule looks, and its weights, which sum to 1: two ``(n,)`` float64 tensors.
+
+    Raises:
+        InputError: an unknown rule, or fewer than 2 points.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise InputError(f"n_steps must be an int of at least 2, not {n!r}")
+    if rule == "gauss_legendre":
+        places, weights = np.polynomial.legendre.leggauss(n)
+        return torch.from_numpy((places + 1) / 2), torch.from_numpy(weights / 2)
+    if rule == "midpoint":
+        return (torch.arange(n, dtype=torch.float64) + 0.5) / n, torch.full((n,), 1 / n, dtype=torch.float64)
+    if rule == "trapezoid":
+        weights = torch.full((n,), 1 / (n - 1), dtype=torch.float64)
+        weights[[0, -1]] /= 2
+        return torch.linspace(0, 1, n, dtype=torch.float64), weights
+    raise InputError(f"rule must be one of {', '.join(RULES)}, not {rule!r}")
+
+
+def _baselines(baseline, x: Tensor) -> list[Tensor]:
+    several = list(baseline) if isinstance(baseline, (list, tuple)) else [baseline]
+    if not several:
+        raise InputError("baseline is an empty list: pass at least one")
+    return [spread(one, x) for one in several]
+
+
+def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, n_steps: int) -> None:
+    """A gap is large beside the change of the score, unless that change is itself small beside the map."""
+    large = delta.abs() > 0.1 * change.abs() + 0.01 * maps.abs().flatten(1).sum(1)
+    if large.any():
+        warnings.warn(
+            f"integrated gradients miss completeness by up to {delta.abs().max().item():.3g} in "
+            f"{int(large.sum())} of {len(delta)} samples: use more than n_steps={n_steps}",
+            SalkitWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,189 @@
+"""Methods that hide parts of the input and watch the score. They need forward passes only."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import targets
+from .._state import untouched
+from ..errors import InputError
+from .core import copies, first_look, repeat, rows_in_one_pass, score, slices, spread, wide
+
+
+def occlusion(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    window: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] | None = None,
+    baseline: float | Tensor = 0.5,
+    probability: bool = False,
+    batch_size: int | None = None,
+) -> Tensor:
+    """How much the score drops when a window hides a part of the input (Zeiler and Fergus 2014, section 4.2).
+
+    .. math:: R_p = \\operatorname{mean}_{w \\ni p} \\left( S_c(x) - S_c(x \\text{ without } w) \\right)
+
+    A window hides all channels. Windows start at multiples of the stride; those at the far edge are cut off there,
+    so every pixel is covered, and overlapping windows are averaged.
+
+    Args:
+        model, target: as for ``gradient``. The class is chosen once, on the whole input.
+        inputs: ``(N, C, H, W)``, ``(N, C, T)``, or ``(N, F)``, where each feature is a place.
+        window: side lengths in pixels, one for all axes or one for each; ``None``: an eighth of each axis.
+        stride: the steps, likewise, at most the window; ``None``: half of the window.
+        baseline: what the window shows, in the inputs' units: 0.5 is grey for images in [0, 1].
+            A number, or a tensor that broadcasts to the inputs.
+        probability: explain the probability (softmax, or sigmoid of a single logit) instead of the logit.
+        batch_size: hidden copies in one pass; ``None`` picks a number that suits the device.
+
+    Returns:
+        In the inputs' shape and dtype, signed (positive: hiding it hurts), detached; equal in all channels.
+
+    Raises:
+        InputError, TargetError: see ``gradient``; also a window or stride that doesn't fit the inputs.
+    """
+    with untouched(model, inputs) as x, torch.no_grad():
+        target = targets.check(target, len(x))
+        places = _windows(_grid(x), window, stride)
+        cover = spread(baseline, x)
+        rows = rows_in_one_pass(x, batch_size)
+        how = targets.probability if probability else targets.score
+        target, scores = first_look(model, x, target, rows, how)
+        drops = torch.zeros(len(x), *_grid(x), dtype=wide(x.dtype), device=x.device)
+        counts = torch.zeros_like(drops[0])
+        for part in slices(len(x), rows):
+            whole, mine = x[part], targets.take(target, part)
+            for which in copies(len(whole), len(places), rows):
+                hidden = whole.expand(which.stop - which.start, *whole.shape).clone()
+                for copy, place in zip(hidden, places[which]):
+                    copy[(..., *place)] = cover[part][(..., *place)]
+                left = score(model, hidden.flatten(0, 1), repeat(mine, len(hidden)), how)
+                drop = scores[part] - left.unflatten(0, (len(hidden), -1))
+                for place, values in zip(places[which], drop):
+                    drops[(part, *place)] += values.reshape(-1, *[1] * len(place))
+        for place in places:
+            counts[place] += 1
+        return _in_every_channel(drops / counts, x)
+
+
+def rise(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    n_masks: int = 1000,
+    cells: int = 7,
+    keep: float = 0.5,
+    baseline: float | Tensor = 0.0,
+    probability: bool = False,
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> Tensor:
+    """The mean of random soft masks, each weighed by the score it leaves (Petsiuk et al. 2018, eq. 6).
+
+    .. math:: R_p = \\frac{1}{n \\, q} \\sum_{k=1}^{n} S_c(x \\odot M_k + x' \\odot (1 - M_k)) \\, M_k(p)
+
+    A mask is a coarse grid of cells, each kept with probability :math:`q`, enlarged smoothly and shifted at random.
+    Every sample of the batch sees the same masks, drawn from ``seed`` alone.
+
+    Args:
+        model, target: as for ``gradient``. The class is chosen once, on the whole input.
+        inputs: ``(N, C, H, W)`` or ``(N, C, T)``.
+        n_masks: number of masks. The map's noise falls with its square root.
+        cells: cells of the grid along each axis.
+        keep: :math:`q`, in (0, 1].
+        baseline: :math:`x'`, what hidden places show, in the inputs' units (the paper: 0).
+        probability: weigh by the probability, as the paper does, instead of the logit.
+        seed: of the masks. The global random state is neither used nor changed.
+        batch_size: masked copies in one pass; ``None`` picks a number that suits the device.
+
+    Returns:
+        In the inputs' shape and dtype, detached; equal in all channels. Its level follows that of the scores.
+
+    Raises:
+        InputError, TargetError: see ``gradient``; also an option out of range.
+    """
+    with untouched(model, inputs) as x, torch.no_grad():
+        target = targets.check(target, len(x))
+        _check_masks(x, n_masks, cells, keep)
+        cover = spread(baseline, x)
+        rows = rows_in_one_pass(x, batch_size)
+        how = targets.probability if probability else targets.score
+        target, _ = first_look(model, x, target, rows, how)
+        maps = torch.zeros(len(x), *_grid(x), dtype=wide(x.dtype), device=x.device)
+        for part in slices(len(x), rows):
+            whole, mine = x[part], targets.take(target, part)
+            generator = torch.Generator().manual_seed(seed)
+            for which in copies(len(whole), n_masks, rows):
+                masks = [_soft_mask(_grid(x), cells, keep, generator) for _ in range(which.stop - which.start)]
+                masks = torch.stack(masks).to(x)[:, None, None]  # (masks, sample, channel, *grid)
+                kept = cover[part] + masks * (whole - cover[part])
+                found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how).unflatten(0, (len(kept), -1))
+                maps[part] += torch.einsum("mn,m...->n...", found.to(maps.dtype), masks[:, 0, 0].to(maps.dtype))
+        return _in_every_channel(maps / (n_masks * keep), x)
+
+
+def _soft_mask(grid: tuple[int, ...], cells: int, keep: float, generator: torch.Generator) -> Tensor:
+    """One mask with values in [0, 1], in the shape of the grid: enlarged by one cell too much, then cropped."""
+    coarse = (torch.rand([cells] * len(grid), generator=generator) < keep).float()
+    cell = [math.ceil(size / cells) for size in grid]
+    fine = F.interpolate(
+        coarse[None, None],
+        [(cells + 1) * side for side in cell],
+        mode="linear" if len(grid) == 1 else "bilinear",
+        align_corners=False,
+    )[0, 0]
+    for axis, (side, size) in enumerate(zip(cell, grid)):
+        fine = fine.narrow(axis, int(torch.randint(0, side, (), generator=generator)), size)
+    return fine
+
+
+def _grid(x: Tensor) -> tuple[int, ...]:
+    """The places of an input: its axes after the channels, or its features where there are no channels."""
+    return tuple(x.shape[2:] or x.shape[1:])
+
+
+def _in_every_channel(maps: Tensor, x: Tensor) -> Tensor:
+    maps = maps.to(x.dtype)
+    return maps if x.ndim == 2 else maps[:, None].expand_as(x).contiguous()
+
+
+def _windows(grid: tuple[int, ...], window, stride) -> list[tuple[slice, ...]]:
+    """The windows as slices along each axis; they cover the grid."""
+    sides = [max(1, size // 8) for size in grid] if window is None else _one_each("window", window, grid)
+    steps = [max(1, side // 2) for side in sides] if stride is None else _one_each("stride", stride, grid)
+    for side, step, size in zip(sides, steps, grid):
+        if side > size:
+            raise InputError(f"a window of {side} does not fit into an axis of {size}")
+        if step > side:
+            raise InputError(f"a stride of {step} would leave gaps between windows of {side}")
+    along_each_axis = [
+        [slice(start, min(start + side, size)) for start in range(0, step * math.ceil((size - side) / step) + 1, step)]
+        for side, step, size in zip(sides, steps, grid)
+    ]
+    return list(itertools.product(*along_each_axis))
+
+
+def _one_each(name: str, value, grid: tuple[int, ...]) -> list[int]:
+    values = list(value) if isinstance(value, (tuple, list)) else [value] * len(grid)
+    if len(values) != len(grid) or any(not isinstance(v, int) or isinstance(v, bool) or v < 1 for v in values):
+        raise InputError(f"{name} must be a positive int, or one for each of the {len(grid)} axes, not {value!r}")
+    return values
+
+
+def _check_masks(x: Tensor, n_masks: int, cells: int, keep: float) -> None:
+    if x.ndim not in (3, 4):
+        raise InputError(f"RISE needs inputs (N, C, H, W) or (N, C, T), not the shape {tuple(x.shape)}")
+    for name, value in (("n_masks", n_masks), ("cells", cells)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} must be a positive int, not {value!r}")
+    if not 0 < keep <= 1:
+        raise InputError(f"keep must lie in (0, 1], not {keep!r}")

@@ -1,0 +1,127 @@
+"""Guided backpropagation and deconvolution: the gradient, with another rule at every rectifier.
+
+A rectifier passes :math:`y = \\max(x, 0)`. On the way back, with :math:`g` the gradient that arrives at :math:`y`:
+
+====================  ==========================================
+gradient              :math:`g \\cdot [x > 0]`
+deconvnet             :math:`g \\cdot [g > 0]`
+guided backprop       :math:`g \\cdot [x > 0] \\cdot [g > 0]`
+====================  ==========================================
+
+The rule is put in where the rectifying *function* is called, not at modules. So it holds for ``nn.ReLU``, ``F.relu``
+and ``x.relu_()`` alike, for a module that is used many times, and only for what goes through the rectifier:
+a skip connection that branches off before it keeps its own gradient.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from .. import targets
+from .._state import untouched
+from ..errors import SalkitWarning
+from .core import call, differentiate, slices
+
+_TOP = {F.relu: None, torch.relu: None, torch.relu_: None, Tensor.relu: None, Tensor.relu_: None, F.relu6: 6.0}
+_IN_PLACE = {torch.relu_, Tensor.relu_}
+
+
+def guided_backprop(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *, batch_size: int | None = None
+) -> Tensor:
+    """The gradient, but only what is positive passes back through a rectifier that was on (Springenberg et al. 2015).
+
+    It draws sharp outlines, and depends little on the class: see the sanity checks before believing it.
+
+    Args and raises as for ``gradient``.
+
+    Returns:
+        In the inputs' shape and dtype, signed, detached. Equal to an autograd function with the rule above
+        in place of every ReLU or ReLU6.
+
+    Warns:
+        SalkitWarning: the model calls no rectifier, so this is the plain gradient. TorchScript models hide theirs.
+    """
+    return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True)
+
+
+def deconvnet(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *, batch_size: int | None = None
+) -> Tensor:
+    """The gradient, but rectifiers pass back what is positive, whether they were on or not (Zeiler and Fergus 2014).
+
+    Max pooling sends the signal back to where the maximum was, like the paper's "switches".
+
+    Args, returns, raises and warns as for ``guided_backprop``.
+    """
+    return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=False)
+
+
+def count_rectifiers(model: nn.Module, x: Tensor) -> int:
+    """How often the model calls a rectifier in one forward pass. Must run inside ``untouched``."""
+    with RectifierMode(lambda x, top: x.clamp(0, top)) as mode:
+        call(model, x)
+    return mode.calls
+
+
+def backprop_with_rule(
+    model: nn.Module, inputs: Tensor, target, batch_size: int | None, *, needs_positive_input: bool, look: bool = True
+) -> Tensor:
+    """The gradient with the rule; ``look=False`` where the caller has already inspected the outputs."""
+    mode = RectifierMode(lambda x, top: _Rectify.apply(x, top, needs_positive_input))
+    with untouched(model, inputs) as x:
+        target = targets.check(target, len(x))
+        maps = []
+        for rows in slices(len(x), batch_size):
+            mine = targets.take(target, rows)
+            with mode:
+                maps.append(differentiate(model, x[rows], mine, first=look and rows.start == 0, whole=target))
+    if not mode.calls:
+        warnings.warn("the model calls no ReLU: what comes out is the plain gradient", SalkitWarning, stacklevel=3)
+    return torch.cat(maps)
+
+
+class _Rectify(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, top: float | None, needs_positive_input: bool) -> Tensor:
+        ctx.passed = None
+        if needs_positive_input:
+            ctx.passed = x > 0 if top is None else (x > 0) & (x < top)
+        return x.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx, g: Tensor):
+        g = g.clamp(min=0)
+        return g if ctx.passed is None else g * ctx.passed, None, None
+
+
+class RectifierMode(TorchFunctionMode):
+    """While open, in this thread only, ``rectify(x, top)`` stands in for every rectifying function.
+
+    ``top`` is the largest value that the rectifier lets through, or ``None``.
+    """
+
+    def __init__(self, rectify: Callable[[Tensor, float | None], Tensor]):
+        super().__init__()
+        self.rectify = rectify
+        self.calls = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in _TOP:
+            top = _TOP[function]
+        elif function is F.hardtanh and kwargs.get("min_val") == 0:  # what nn.ReLU6 calls
+            top = kwargs["max_val"]
+        else:
+            return function(*args, **kwargs)
+        self.calls += 1
+        x = args[0] if args else kwargs["input"]
+        y = self.rectify(x, top)
+        # In place, everybody who holds x sees y from now on, as with the function itself.
+        return x.copy_(y) if function in _IN_PLACE or kwargs.get("inplace") else y

@@ -1,0 +1,339 @@
+"""The command ``salkit``: ``doctor``, ``data get``, ``explain``.
+
+It ends with 0, with 1 after an error that is told in one line, with 2 when it was called wrongly, and
+with 130 after Ctrl-C. What takes long to import is imported inside the commands, so ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from . import __version__
+from .errors import CorruptDataError, InputError, SalkitError, TargetError
+
+FORMATS = ("png", "svg", "pdf", "jpg")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command with these arguments (by default the process's own); returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in ``salkit doctor | head -1``: nobody reads on, and nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (SalkitError, OSError) as error:
+        print(f"salkit: error: {_one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("salkit: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.strerror}: {error.filename}"
+    return " ".join(text.split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="salkit",
+        description="Saliency maps, and what they need, from the terminal.",
+        epilog="example:\n  salkit explain cat.jpg --model resnet18 --method gradcam -o cat-map.png",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"salkit {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    doctor = _command(
+        commands,
+        "doctor",
+        _doctor,
+        help="show versions, device, data and disk",
+        description="Show what salkit finds on this machine: versions, device, data and where, disk, networks.",
+        epilog="example:\n  salkit doctor --json > machine.json",
+    )
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+
+    data = commands.add_parser("data", help="fetch datasets", description="Fetch datasets.")
+    actions = data.add_subparsers(metavar="ACTION", required=True)
+    get = _command(
+        actions,
+        "get",
+        _get_data,
+        help="download a dataset, unless it is there, and verify it",
+        description="Find a dataset in $SALKIT_DATA or the cache, or download it into the cache, and verify it.",
+        epilog="example:\n  salkit data get cifar10",
+    )
+    get.add_argument("name", choices=("cifar10", "mnist"), help="cifar10 or mnist")
+
+    explain = _command(
+        commands,
+        "explain",
+        _explain,
+        help="draw what a network looks at in a picture",
+        description="Write a figure with the picture, the map, and the map over the picture. The square in the "
+        "middle of the picture is what the network sees.",
+        epilog="examples:\n"
+        "  salkit explain cat.jpg --model resnet18 --method smoothgrad -o cat-map.png\n"
+        '  salkit explain cat.jpg --model mobilenet_v2 --method gradcam --target "tabby"\n'
+        "  salkit explain frog.png --model my-network.safetensors",
+    )
+    explain.add_argument("image", metavar="IMAGE", type=Path, help="a picture: JPEG, PNG, or what else Pillow reads")
+    explain.add_argument(
+        "--model",
+        default="resnet18",
+        help="a torchvision ImageNet classifier (default: resnet18), a checkpoint file (.safetensors), or "
+        "cifar10-NAME for a network that comes with salkit",
+    )
+    explain.add_argument(
+        "--method",
+        default="gradient",
+        help="gradient (the default), smoothgrad, integrated_gradients, gradcam, occlusion, ...; a wrong name "
+        "lists them all",
+    )
+    explain.add_argument(
+        "--target", metavar="CLASS", help="the class to explain, by number or name (default: the one predicted)"
+    )
+    explain.add_argument(
+        "--size", type=int, metavar="PIXELS", help="side of the square the network sees (default: what it was made for)"
+    )
+    explain.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the figure to write (default: IMAGE-METHOD.png, here)"
+    )
+    return parser
+
+
+def _command(commands, name: str, run, **texts) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
+    parser.set_defaults(run=run)
+    return parser
+
+
+# --------------------------------------------------------------------------- doctor
+
+
+def _doctor(arguments) -> None:
+    facts = _facts()
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+        return
+    for heading, entries in facts.items():
+        print(heading)
+        for name, value in entries.items():
+            shown = ", ".join(value) if isinstance(value, list) else value
+            print(f"  {name:<14} {shown if shown else 'none'}")
+
+
+def _facts() -> dict[str, dict]:
+    """What ``doctor`` shows, by heading; values are texts, lists of texts, or ``None`` for what isn't there."""
+    import platform
+    import shutil
+
+    import torch
+
+    from ._cache import cache_dir, data_dir
+    from .data import find_cifar10
+    from .models import trained_names
+
+    folder, cache = data_dir(), cache_dir()
+    set_to = None if folder is None else f"{folder}{'' if folder.is_dir() else ' (no such folder)'}"
+    existing = next(place for place in (cache, *cache.parents) if place.exists())
+    packages = ("torch", "torchvision", "captum", "numpy", "scipy", "matplotlib", "scikit-image", "safetensors")
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "versions": {
+            "salkit": __version__,
+            "Python": platform.python_version(),
+            **{name: _version(name) for name in packages},
+        },
+        "machine": {
+            "system": platform.platform(terse=True),
+            "device": f"GPU: {cuda}" if cuda else f"CPU, {torch.get_num_threads()} threads",
+            "profile": os.environ.get("SALKIT_PROFILE") or "full",
+        },
+        "data": {
+            "SALKIT_DATA": set_to,
+            "cache": f"{cache}{'' if cache.is_dir() else ' (not made yet)'}",
+            "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB where the cache is",
+            "CIFAR-10": _text(find_cifar10()) or "not found: salkit data get cifar10",
+            "MNIST": _text(_find_mnist()) or "not found: salkit data get mnist",
+        },
+        "networks": {
+            "with salkit": [f"cifar10-{name}" for name in trained_names()],
+            "in SALKIT_DATA": sorted(file.stem for file in folder.glob("weights/*.safetensors")) if folder else [],
+        },
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+# --------------------------------------------------------------------------- data get
+
+
+def _get_data(arguments) -> None:
+    from . import data
+
+    load = {"cifar10": data.cifar10, "mnist": data.mnist}[arguments.name]
+    # Decoding reads every byte, so what ends without an error is whole.
+    sets = [load(split) for split in ("train", "test")]
+    print(f"{sets[0].source}: {len(sets[0]):,} training and {len(sets[1]):,} test images")
+    print(f"read from {_source_of(arguments.name)}")
+
+
+def _source_of(name: str) -> Path | None:
+    from .data import find_cifar10
+
+    return {"cifar10": find_cifar10, "mnist": _find_mnist}[name]()
+
+
+def _find_mnist() -> Path | None:
+    """The folder with all four files of MNIST."""
+    from ._cache import cache_dir, data_dir
+    from .data.mnist import FOLDER, MNIST_FILES
+
+    folders = [place / FOLDER for place in (data_dir(), cache_dir()) if place]
+    names = [name for pair in MNIST_FILES.values() for name in pair]
+    return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
+
+
+# --------------------------------------------------------------------------- explain
+
+
+def _explain(arguments) -> None:
+    output = arguments.output or Path(f"{arguments.image.stem}-{arguments.method}.png")
+    kind = output.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise InputError(f"the figure must end in {', '.join('.' + name for name in FORMATS)}, not {output.name!r}")
+    if arguments.size is not None and not 8 <= arguments.size <= 4096:
+        raise InputError(f"--size must be between 8 and 4096 pixels, not {arguments.size}")
+    picture = _open_picture(arguments.image)
+
+    import torch
+
+    from .attribution import METHODS
+
+    if arguments.method not in METHODS:
+        raise InputError(f"there is no method {arguments.method!r}; there are {', '.join(METHODS)}")
+    method = METHODS[arguments.method]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, size = _load_model(arguments.model, device)
+    image = _square(picture, arguments.size or size).to(device)
+
+    probabilities = _probabilities(model, image)
+    predicted = int(probabilities.argmax())
+    names = model.classes or [f"class {i}" for i in range(len(probabilities))]
+    target = predicted if arguments.target is None else _find_class(arguments.target, names)
+    if reason := method.why_not(model, image):
+        raise InputError(f"{arguments.method} can't explain {arguments.model}: {reason}")
+    maps = method(model, image, target)
+
+    def chance(index: int) -> str:
+        return f"{names[index]} {probabilities[index].item():.1%}"
+
+    title = f"{arguments.model} sees: {chance(predicted)}"
+    if target != predicted:
+        title += f"\nexplained: {chance(target)}"
+    _write_figure(output, kind, image, maps, title, arguments.method)
+    print(f"predicted  {', '.join(chance(int(i)) for i in probabilities.topk(min(3, len(names))).indices)}")
+    print(f"explained  {names[target]}, by {arguments.method}")
+    print(f"written    {output}")
+
+
+def _open_picture(path: Path):
+    """The file as an RGB picture, upright as the camera held it."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # On damaged bytes Pillow's decoders raise whatever they stumble over.
+        raise CorruptDataError(f"{path} can't be read as a picture: {error}") from error
+
+
+def _square(picture, size: int):
+    """The middle square, ``(1, 3, size, size)`` in [0, 1]."""
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    fitted = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None].float() / 255
+
+
+def _load_model(name: str, device: str):
+    """The network that ``--model`` names, and the size of image it was made for."""
+    from . import models
+
+    if name.endswith(".safetensors") or os.sep in name:
+        return models.load_checkpoint(name, device), 32
+    if name.startswith("cifar10-"):
+        return models.trained(name.removeprefix("cifar10-"), device), 32
+    model = models.pretrained(name, device)
+    return model, model.size
+
+
+def _probabilities(model, image):
+    """``(classes,)`` on the CPU."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            logits = model(image)[0].float().cpu()
+    except RuntimeError as error:
+        side = image.shape[-1]
+        raise InputError(f"the network can't take {side}x{side} pixels (choose another --size): {error}") from error
+    return logits.softmax(0)
+
+
+def _find_class(text: str, names) -> int:
+    """The class with this number or name."""
+    if text.lstrip("-").isdigit():
+        if not 0 <= int(text) < len(names):
+            raise TargetError(f"--target must be between 0 and {len(names) - 1}, not {text}")
+        return int(text)
+    wanted = text.casefold()
+    same = [i for i, name in enumerate(names) if name.casefold() == wanted]
+    if len(same) == 1:
+        return same[0]
+    # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
+    close = same or [i for i, name in enumerate(names) if wanted in name.casefold()]
+    if len(close) == 1:
+        return close[0]
+    if not close:
+        raise TargetError(f"the network knows no class {text!r}; its {len(names)} are {', '.join(names[:10])}, ...")
+    several = ", ".join(f"{names[i]} ({i})" for i in close[:8])
+    raise TargetError(f"{text!r} fits several classes, choose one by number: {several}")
+
+
+def _write_figure(path: Path, kind: str, image, maps, title: str, method: str) -> None:
+    from . import display
+    from ._cache import replacing
+
+    heat = display.heatmap(maps)
+    shown = display.reduce_channels(maps)[0]
+    picture = display.pictures(image)[0]
+    over = display.overlay(image, heat)[0]
+    figure = display.grid([[picture, shown, over]], column_labels=["image", method, "overlay"], title=title, cell=2.24)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, bbox_inches="tight", pad_inches=0.1)

@@ -1,0 +1,102 @@
+"""MNIST: 70,000 handwritten digits of 28x28 pixels (LeCun, Cortes, Burges 1998)."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .._cache import cache_dir, data_dir
+from ..errors import CorruptDataError, DataUnavailableError, InputError
+from .download import download, md5sum
+from .imageset import ImageSet
+
+MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+MNIST_MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+MNIST_URLS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+FOLDER = Path("MNIST", "raw")  # torchvision's layout
+
+
+def mnist(
+    split: str,
+    *,
+    progress: bool = True,
+    urls: Sequence[str] = MNIST_URLS,
+    checksums: Mapping[str, str] = MNIST_MD5,
+) -> ImageSet:
+    """A split of MNIST: ``(N, 1, 28, 28)`` images, white on black, 60,000 for ``"train"``, 10,000 for ``"test"``.
+
+    The four ``.gz`` files are looked for in ``$SALKIT_DATA/MNIST/raw``, then in the cache, then downloaded.
+
+    Args:
+        split: ``"train"`` or ``"test"``.
+        progress: show a bar while downloading.
+        urls: servers of the same files; each a folder's address that ends in a slash.
+        checksums: MD5 by file name.
+
+    Raises:
+        InputError: there is no such split.
+        DataUnavailableError: the files were not found and no server gave them; the message says what to do.
+        CorruptDataError: a file is truncated or altered.
+    """
+    if split not in MNIST_FILES:
+        raise InputError(f"split must be 'train' or 'test', not {split!r}")
+    paths = [_get(name, progress, urls, checksums[name]) for name in MNIST_FILES[split]]
+    images, labels = (_read_idx(path, checksums[path.name]) for path in paths)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise CorruptDataError(f"{paths[0]} and {paths[1]} do not fit: {images.shape} images, {labels.shape} labels")
+    classes = tuple("0123456789")
+    return ImageSet(
+        torch.from_numpy(images[:, None]), torch.from_numpy(labels.astype(np.int64)), classes, source="MNIST"
+    )
+
+
+def _get(name: str, progress: bool, urls: Sequence[str], md5: str) -> Path:
+    folders = [folder / FOLDER for folder in (data_dir(), cache_dir()) if folder]
+    for folder in folders:
+        if os.path.exists(folder / name):
+            return folder / name
+    path = folders[-1] / name
+    try:
+        return download([url + name for url in urls], path, md5=md5, progress=progress)
+    except DataUnavailableError as error:
+        raise DataUnavailableError(
+            f"MNIST is not in {' or '.join(map(str, folders))}, and {error}\n"
+            f"What helps: fetch {urls[0]}{name} with another computer or browser and put it into MNIST/raw in a "
+            f"folder that SALKIT_DATA names, or at {path}. Or set SALKIT_PROFILE=fast, which needs no data."
+        ) from error
+
+
+def _read_idx(path: Path, md5: str) -> np.ndarray:
+    """The array in an IDX file: two zeros, 8 for uint8, the number of axes, their lengths, the values."""
+    if (found := md5sum(path)) != md5:
+        raise CorruptDataError(
+            f"{path} is truncated or altered: its MD5 is {found} instead of {md5}; delete it and fetch it again"
+        )
+    try:
+        content = bytearray(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorruptDataError(f"{path} can't be unpacked: {error}") from error
+    axes = content[3] if content.startswith(b"\x00\x00\x08") and len(content) > 3 else 0
+    start = 4 + 4 * axes
+    shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    if not axes or len(content) != start + math.prod(shape):
+        raise CorruptDataError(f"{path} is not an IDX file of bytes")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,32 @@
+"""Networks: four architectures, checkpoints, and ready-trained weights."""
+
+from .checkpoint import load_checkpoint, load_weights, read_metadata, save_checkpoint
+from .nets import (
+    ARCHITECTURES,
+    Normalize,
+    count_parameters,
+    efficientnet_b0,
+    fc_net,
+    resnet18,
+    shallow_cnn,
+)
+from .zoo import imagenet_classes, pretrained, trained, trained_metadata, trained_names
+
+__all__ = [
+    "ARCHITECTURES",
+    "Normalize",
+    "count_parameters",
+    "efficientnet_b0",
+    "fc_net",
+    "imagenet_classes",
+    "load_checkpoint",
+    "load_weights",
+    "pretrained",
+    "read_metadata",
+    "resnet18",
+    "save_checkpoint",
+    "shallow_cnn",
+    "trained",
+    "trained_metadata",
+    "trained_names",
+]

@@ -1,0 +1,118 @@
+"""Class images: what would the network like to see?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import targets
+from ._state import untouched
+from .errors import InputError, NotDifferentiableError, TargetError
+
+
+def class_image(
+    model: nn.Module,
+    target: targets.Target,
+    *,
+    shape: tuple[int, int, int] = (3, 32, 32),
+    start: Tensor | None = None,
+    steps: int = 200,
+    lr: float = 0.05,
+    l2: float = 0.0,
+    tv: float = 0.0,
+    blur: float = 0.0,
+    jitter: int = 0,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+    seed: int = 0,
+) -> Tensor:
+    """An image that makes a score large, found by gradient ascent (Simonyan et al. 2013, eq. 1).
+
+    .. math:: \\arg\\max_x \\; S_c(x) - \\lambda_2 \\, \\overline{(x - g)^2} - \\lambda_{tv} \\, \\overline{|\\nabla x|}
+
+    with the grey :math:`g` in the middle of the bounds (0 without bounds). Every regulariser is off at 0.
+
+    Args:
+        model: gives logits; it is run in evaluation mode and left as it was.
+        target: a class, ``(N,)`` classes for ``N`` images, or a callable ``outputs -> (N,)``.
+        shape: ``(C, H, W)`` of the images.
+        start: ``(N, C, H, W)`` to start from; ``None``: grey with a little noise from ``seed``.
+        steps: of the Adam optimiser.
+        lr: step size, in image units.
+        l2: weight of the mean squared distance from grey.
+        tv: weight of the mean absolute difference between neighbours (total variation).
+        blur: standard deviation in pixels of a Gaussian blur after every step (Yosinski et al. 2015).
+        jitter: each step looks at the image shifted by up to so many pixels, wrapped around.
+        bounds: smallest and largest value of a pixel; ``None``: any.
+        seed: of the start and the jitter. The global random state is neither used nor changed.
+
+    Returns:
+        ``(N, C, H, W)``, ``N = 1`` for an int or a callable without ``start``, detached, in the model's dtype
+        and on its device.
+
+    Raises:
+        InputError: an option out of range.
+        TargetError: a target that doesn't fit; ``None`` is one, as grey has no class worth a picture.
+        NotDifferentiableError: when no gradient flows from the score to the image.
+    """
+    _check(target, steps, lr, blur, jitter, shape)
+    generator = torch.Generator().manual_seed(seed)
+    low, high = bounds if bounds is not None else (-float("inf"), float("inf"))
+    grey = (low + high) / 2 if bounds is not None else 0.0
+    weights = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    if start is None:
+        n = len(target) if isinstance(target, (Tensor, list, tuple)) and torch.as_tensor(target).ndim else 1
+        noise = torch.randn(shape, generator=generator)  # the same for every class
+        start = (grey + 0.01 * noise).expand(n, *shape)
+    with untouched(model, start.to(weights)) as first:
+        target = targets.check(target, len(first))
+        image = first.clone().clamp(low, high).requires_grad_()
+        optimizer = torch.optim.Adam([image], lr)
+        for step in range(steps):
+            rows, columns = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
+            outputs = model(image.roll((rows, columns), (2, 3)))
+            if step == 0:
+                targets.inspect(outputs, target)
+            score = targets.score(outputs, target)
+            if not score.requires_grad:
+                raise NotDifferentiableError("the score does not depend on the image through differentiable steps")
+            penalty = l2 * (image - grey).square().flatten(1).mean(1)
+            if tv:
+                penalty = penalty + tv * _total_variation(image)
+            optimizer.zero_grad()
+            (penalty - score).sum().backward(inputs=[image])
+            optimizer.step()
+            with torch.no_grad():
+                if blur:
+                    image.copy_(_blurred(image, blur))
+                image.clamp_(low, high)
+        return image.detach()
+
+
+def _total_variation(image: Tensor) -> Tensor:
+    down = (image[:, :, 1:] - image[:, :, :-1]).abs().flatten(1).mean(1)
+    across = (image[:, :, :, 1:] - image[:, :, :, :-1]).abs().flatten(1).mean(1)
+    return down + across
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur along both axes, edges continued outwards."""
+    radius = max(1, round(3 * sigma))
+    offsets = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
+    weights = torch.exp(-(offsets**2) / (2 * sigma**2))
+    weights = (weights / weights.sum()).expand(image.shape[1], 1, 1, -1)
+    padded = F.pad(image, (radius,) * 4, mode="replicate")
+    blurred = F.conv2d(padded, weights, groups=image.shape[1])
+    return F.conv2d(blurred, weights.transpose(2, 3), groups=image.shape[1])
+
+
+def _check(target, steps, lr, blur, jitter, shape) -> None:
+    if target is None:
+        raise TargetError("class_image needs a class, or a callable that scores the outputs")
+    if len(shape) != 3:
+        raise InputError(f"shape must be (C, H, W), not {tuple(shape)}")
+    for name, value, smallest in (("steps", steps, 1), ("jitter", jitter, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+            raise InputError(f"{name} must be an int of at least {smallest}, not {value!r}")
+    if not lr > 0 or not blur >= 0:
+        raise InputError(f"lr must be positive and blur not negative, not {lr} and {blur}")

@@ -1,0 +1,40 @@
+"""Small networks for the tests, with everything that trips up attribution code."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class SmallNet(nn.Module):
+    """Convolutions with batch normalisation, in-place and functional rectifiers, dropout, a skip connection."""
+
+    def __init__(self, channels=3, classes=4, inplace=True):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 6, 3, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+        self.relu = nn.ReLU(inplace=inplace)
+        self.conv2 = nn.Conv2d(6, 6, 3, padding=1)
+        self.conv3 = nn.Conv2d(6, 5, 3, padding=1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(5, classes)
+
+    def forward(self, x):
+        x = self.relu(self.norm(self.conv1(x)))
+        x = F.relu(self.conv2(x) + x)
+        x = F.relu(self.conv3(x))
+        return self.head(self.dropout(self.pool(x).flatten(1)))
+
+
+def small_net(channels=3, classes=4, inplace=True, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = SmallNet(channels, classes, inplace)
+        net.norm.running_mean.uniform_(-0.5, 0.5)
+        net.norm.running_var.uniform_(0.5, 2)
+    return net
+
+
+def images(n=3, channels=3, height=6, width=9, seed=1, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, channels, height, width, generator=generator).to(dtype)

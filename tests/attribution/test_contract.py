@@ -1,0 +1,383 @@
+"""What every method promises, whatever it computes. A new method joins by a line in CALLS."""
+
+import copy
+import gc
+import threading
+import warnings
+
+import pytest
+import torch
+from small_nets import images, small_net
+from torch import nn
+
+import salkit
+from salkit.errors import InputError, SalkitError, SalkitWarning, TargetError
+
+# Each with options that keep it quick, and that make a stochastic method draw more than once.
+CALLS = {
+    "gradient": {},
+    "input_x_gradient": {},
+    "smoothgrad": {"n_samples": 3},
+    "integrated_gradients": {"n_steps": 4},
+    "deeplift": {},
+    "guided_backprop": {},
+    "deconvnet": {},
+    "gradcam": {"relu": False},
+    "guided_gradcam": {},
+    "cam": {},
+    "occlusion": {"window": 3, "stride": 2},
+    "rise": {"n_masks": 7, "cells": 3},
+    "edge_map": {},
+    "random_map": {},
+}
+CONTROLS = ("edge_map", "random_map")
+every_method = pytest.mark.parametrize("name", CALLS)
+methods = pytest.mark.parametrize("name", [name for name in CALLS if name not in CONTROLS])
+not_cam = pytest.mark.parametrize("name", [name for name in CALLS if name not in (*CONTROLS, "cam")])
+
+
+def test_every_method_is_here():
+    assert set(CALLS) == set(salkit.METHODS)
+
+
+def explain(name, model, inputs, target=None, **options):
+    return getattr(salkit, name)(model, inputs, target, **{**CALLS[name], **options})
+
+
+def mixed_mode_net():
+    """Some submodules in training mode, some not; a gradient on some parameters; one parameter frozen."""
+    net = small_net().train()
+    net.norm.eval()
+    net.head.eval()
+    for parameter in net.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    net.conv1.weight.grad = None
+    net.head.bias.requires_grad_(False)
+    return net
+
+
+def snapshot(net):
+    """Everything that a call could change, in a form that compares with ==."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "modules": [(name, id(module), type(module), module.training) for name, module in net.named_modules()],
+        "hooks": [[list(getattr(module, kind).items()) for kind in hooks] for module in net.modules()],
+        "attributes": [sorted(module.__dict__) for module in net.modules()],
+        "forwards": [module.__dict__.get("forward") for module in net.modules()],
+        "inplace": [getattr(module, "inplace", None) for module in net.modules()],
+        "values": [(name, tensor.tolist()) for name, tensor in net.state_dict().items()],
+        "parameters": [(id(p), p.requires_grad, id(p.grad), p._version) for p in net.parameters()],
+        "grads": [None if p.grad is None else p.grad.tolist() for p in net.parameters()],
+        "random": torch.get_rng_state().tolist(),
+        "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "functions": (torch.relu, torch.nn.functional.relu, torch.Tensor.relu, torch.relu_),
+    }
+
+
+@every_method
+def test_no_trace(name):
+    net, x = mixed_mode_net(), images().requires_grad_()
+    x.grad = torch.ones_like(x)
+    calls = []
+    net.relu.register_forward_hook(lambda *_: calls.append("forward"))
+    before, values = snapshot(net), x.tolist()
+    result = explain(name, net, x)
+    assert snapshot(net) == before
+    assert x.requires_grad and x.grad.eq(1).all() and x.tolist() == values
+    assert not result.requires_grad and result.dtype == x.dtype and result.isfinite().all()
+    assert calls or name in CONTROLS, "the user's own hook should be alive"
+
+
+class Trap(nn.Module):
+    """The wrapped network, failing in the n-th forward, or in the backward of it."""
+
+    def __init__(self, net, where):
+        super().__init__()
+        self.net, self.where = net, where
+
+    def forward(self, x):
+        if self.where == "forward":
+            self.net(x)
+            raise ZeroDivisionError("in forward")
+        y = self.net(x)
+        if y.requires_grad:
+            y.register_hook(self.fail)
+        return y
+
+    def fail(self, _):
+        raise ZeroDivisionError("in backward")
+
+
+@methods
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_no_trace_after_an_exception(name, where):
+    net = Trap(mixed_mode_net(), where)
+    x = images().requires_grad_()
+    before = snapshot(net)
+    if where == "backward" and "backward" not in salkit.METHODS[name].passes:
+        pytest.skip("the method has no backward pass")
+    with pytest.raises(ZeroDivisionError):
+        explain(name, net, x)
+    assert snapshot(net) == before
+    assert x.requires_grad and x.grad is None
+
+
+@every_method
+def test_a_hundred_calls_leave_no_tensor_behind(name):
+    net, x = small_net(), images(n=1)
+
+    def live():
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    explain(name, net, x)
+    before = live()
+    for _ in range(100):
+        explain(name, net, x)
+    assert live() <= before
+
+
+@methods
+@pytest.mark.parametrize("target", [None, 2, torch.tensor([3, 0, 1]), lambda outputs: outputs[:, 0] - outputs[:, 1]])
+def test_batch_equals_singles_and_chunks(name, target):
+    if name == "cam" and callable(target):
+        pytest.skip("CAM reads the weights of a class")
+    net, x = small_net(), images()
+    whole = explain(name, net, x, target)
+    singles = [
+        explain(name, net, x[i : i + 1], target[i : i + 1] if isinstance(target, torch.Tensor) else target)
+        for i in range(len(x))
+    ]
+    torch.testing.assert_close(whole, torch.cat(singles), atol=1e-5, rtol=1e-4)
+    for batch_size in (1, 2, 7):
+        torch.testing.assert_close(explain(name, net, x, target, batch_size=batch_size), whole, atol=1e-5, rtol=1e-4)
+
+
+@methods
+def test_none_means_each_samples_own_prediction(name):
+    net, x = small_net(), images(n=6)
+    with torch.no_grad():  # so that the predictions differ
+        net.head.bias -= net.eval()(x).mean(0)
+        predicted = net(x).argmax(1)
+    assert len(predicted.unique()) > 1
+    torch.testing.assert_close(explain(name, net, x), explain(name, net, x, predicted))
+
+
+@methods
+def test_single_logit_heads(name):
+    net, x = small_net(classes=1), images()
+    flat = nn.Sequential(net, nn.Flatten(0))
+    two = nn.Sequential(net, TwoLogits())  # the same score as one of two classes
+    if name == "cam":
+        positive, negative = explain(name, net, x, 1), -explain(name, net, x, 1)
+    else:
+        positive, negative = explain(name, two, x, 1), explain(name, two, x, 0)
+    assert not torch.equal(positive, negative)
+    for model in (net, flat):
+        for target in (None, 1):
+            torch.testing.assert_close(explain(name, model, x, target), positive)
+        torch.testing.assert_close(explain(name, model, x, 0), negative)
+
+
+class TwoLogits(nn.Module):
+    def forward(self, y):
+        return torch.cat([-y, y], 1)
+
+
+class NeverRun(nn.Module):
+    def forward(self, x):
+        raise AssertionError("the model must not run")
+
+
+@every_method
+@pytest.mark.parametrize("target", [torch.tensor([1, 2]), -1, "cat", torch.tensor([0.5, 1.0, 2.0])])
+def test_bad_target_is_refused_before_the_forward(name, target):
+    with pytest.raises(TargetError):
+        explain(name, NeverRun(), images(), target)
+
+
+@methods
+def test_class_out_of_range_is_refused_before_any_gradient(name):
+    net = Trap(small_net(), "backward")
+    with pytest.raises(TargetError, match="class 4 is out of range"):
+        explain(name, net, images(), torch.tensor([0, 1, 4]), batch_size=1)
+
+
+class Dense(nn.Module):
+    def __init__(self, wrap):
+        super().__init__()
+        self.net, self.wrap = small_net(), wrap
+
+    def forward(self, x):
+        return self.wrap(self.net(x))
+
+
+@not_cam
+@pytest.mark.parametrize("wrap", [lambda y: (y, y), lambda y: {"out": y}, lambda y: y[:, :, None, None]])
+def test_outputs_without_plain_classes(name, wrap):
+    net, x = Dense(wrap), images()
+    with pytest.raises(TargetError, match="callable"):
+        explain(name, net, x, 1)
+
+    def reducer(outputs):
+        logits = outputs["out"] if isinstance(outputs, dict) else outputs[0] if isinstance(outputs, tuple) else outputs
+        return logits.flatten(1)[:, 1]
+
+    torch.testing.assert_close(explain(name, net, x, reducer), explain(name, net.net, x, 1))
+
+
+@not_cam
+def test_softmax_outputs_warn_once(name):
+    net = nn.Sequential(small_net(), nn.Softmax(1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explain(name, net, images(), 1, batch_size=1)
+    assert [w.category for w in caught if "softmax" in str(w.message)] == [SalkitWarning]
+
+
+@every_method
+@pytest.mark.parametrize("bad", [torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(0, 3, 8, 8), torch.zeros(3)])
+def test_bad_inputs_are_refused_before_the_forward(name, bad):
+    with pytest.raises(InputError):
+        explain(name, NeverRun(), bad)
+
+
+@every_method
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True])
+def test_bad_batch_size(name, batch_size):
+    with pytest.raises(InputError, match="batch_size"):
+        explain(name, NeverRun(), images(), 1, batch_size=batch_size)
+
+
+@every_method
+def test_model_must_be_a_module(name):
+    with pytest.raises(InputError, match="torch.nn.Module"):
+        explain(name, lambda x: x, images())
+
+
+@methods
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_keeps_the_dtype(name, dtype):
+    net, x = small_net(), images().to(dtype)
+    reference = explain(name, net.double(), x.double(), 1)
+    result = explain(name, net.to(dtype), x, 1)
+    assert result.dtype == dtype and result.isfinite().all()
+    if name in ("occlusion", "rise") and dtype != torch.float64:
+        return  # small differences of large scores: half precision leaves few digits
+    tolerance = 1e-6 if dtype == torch.float64 else 0.2  # a rectifier near zero may switch
+    assert (result.double() - reference).norm() <= tolerance * reference.norm()
+
+
+@every_method
+def test_works_inside_no_grad_and_inference_mode(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x)
+    with torch.no_grad():
+        torch.testing.assert_close(explain(name, net, x), expected)
+        assert not torch.is_grad_enabled()
+    with torch.inference_mode():
+        inference = x.clone()
+        torch.testing.assert_close(explain(name, net, inference), expected)
+        assert torch.is_inference_mode_enabled()
+    torch.testing.assert_close(explain(name, net, inference), expected)
+
+
+@methods
+def test_model_made_in_inference_mode_is_a_clear_error(name):
+    with torch.inference_mode():
+        net = small_net()
+    with pytest.raises(InputError, match="inference_mode"):
+        explain(name, net, images())
+
+
+@methods
+def test_frozen_parameters(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x)
+    net.requires_grad_(False)
+    torch.testing.assert_close(explain(name, net, x), expected)
+    assert not any(p.requires_grad for p in net.parameters())
+
+
+@every_method
+def test_channels_last_and_non_contiguous_inputs(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x)
+    torch.testing.assert_close(explain(name, net, x.contiguous(memory_format=torch.channels_last)), expected)
+    wide = torch.empty(*x.shape[:-1], 2 * x.shape[-1])
+    wide[..., ::2] = x
+    torch.testing.assert_close(explain(name, net, wide[..., ::2]), expected)
+
+
+@every_method
+def test_one_channel(name):
+    result = explain(name, small_net(channels=1), images(channels=1))
+    assert result.shape == (3, 1, 6, 9) and result.isfinite().all()
+
+
+@methods
+def test_compiled_model_equals_the_eager_one(name):
+    net, x = small_net().eval(), images()
+    expected = explain(name, net, x, 1)
+    compiled = torch.compile(net, backend="eager")
+    compiled(x)
+    torch.testing.assert_close(explain(name, compiled, x, 1), expected)
+    torch.testing.assert_close(compiled(x), net(x))
+
+
+@methods
+def test_model_that_works_in_place_on_its_input(name):
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = small_net()
+
+        def forward(self, x):
+            return self.net(x.sub_(0.5))
+
+    x = images()
+    values = x.clone()
+    model = InPlace()
+    explain(name, model, x, 1)
+    assert torch.equal(x, values)
+
+
+@every_method
+def test_two_calls_on_one_model_in_threads(name):
+    net, x = mixed_mode_net(), images()
+    expected = explain(name, net, x)
+    before = snapshot(net)
+    results = {}
+    threads = [threading.Thread(target=lambda i=i: results.update({i: explain(name, net, x)})) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for result in results.values():
+        torch.testing.assert_close(result, expected)
+    assert snapshot(net) == before
+
+
+@every_method
+def test_copies_agree(name):
+    """The result depends on the weights and the inputs alone, not on calls before."""
+    net, x = small_net(), images()
+    first = explain(name, copy.deepcopy(net), x)
+    torch.rand(5)
+    assert torch.equal(explain(name, net, x), first)
+    assert torch.equal(explain(name, net, x), first)
+
+
+def test_errors_share_a_parent():
+    assert issubclass(TargetError, SalkitError) and issubclass(InputError, ValueError)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@every_method
+def test_cuda_equals_cpu(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x, 1)
+    result = explain(name, net.cuda(), x.cuda(), 1)
+    assert result.is_cuda
+    torch.testing.assert_close(result.cpu(), expected, atol=1e-4, rtol=1e-3)

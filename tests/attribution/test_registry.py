@@ -1,0 +1,54 @@
+import pytest
+import torch
+from small_nets import images, small_net
+from torch import nn
+
+from salkit.attribution import METHODS
+from salkit.errors import SalkitError
+
+
+def reasons(net, x):
+    return {name for name, method in METHODS.items() if method.why_not(net, x)}
+
+
+def test_everything_applies_to_a_small_cnn_and_nothing_is_changed_by_asking():
+    net = small_net().train()
+    state = torch.get_rng_state()
+    assert reasons(net, images()) == set()
+    assert net.training and not any(module._forward_hooks for module in net.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+CASES = {
+    "no grid": (nn.Sequential(nn.Flatten(), nn.Linear(162, 8), nn.ReLU(), nn.Linear(8, 3)), images()),
+    "no rectifier": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(112, 3)), images()),
+    "features": (nn.Sequential(nn.Linear(5, 8), nn.Sigmoid(), nn.Linear(8, 3)), torch.rand(2, 5)),
+}
+MISSING = {
+    "no grid": {"gradcam", "guided_gradcam", "cam"},
+    "no rectifier": {"guided_backprop", "deconvnet", "guided_gradcam", "cam"},
+    "features": {"gradcam", "guided_gradcam", "cam", "guided_backprop", "deconvnet", "rise", "edge_map"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_does_not_apply_says_why_and_the_rest_works(case):
+    net, x = CASES[case]
+    assert reasons(net, x) == MISSING[case]
+    for name, method in METHODS.items():
+        if name in MISSING[case]:
+            assert isinstance(method.why_not(net, x), str)
+        else:
+            options = {"n_masks": 3} if name == "rise" else {}
+            assert method(net, x, 1, **options).isfinite().all()
+
+
+def test_the_reason_is_that_of_the_error():
+    net, x = CASES["no grid"]
+    with pytest.raises(SalkitError) as error:
+        METHODS["gradcam"](net, x)
+    assert METHODS["gradcam"].why_not(net, x) == str(error.value)
+
+
+def test_each_method_says_what_it_costs_and_needs():
+    assert all(method.passes and method.needs for method in METHODS.values())

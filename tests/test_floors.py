@@ -1,0 +1,79 @@
+"""The floors of the package: each module imports only from those under its own."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "salkit"
+FLOORS = [
+    {"errors", "lab", "_state", "targets", "_cache"},
+    {"data"},
+    {"models", "training"},
+    {"attribution", "synthesis", "attack"},
+    {"sanity", "evaluation"},
+    {"display"},
+    {"check"},
+    {"cli"},
+]
+FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
+# A method works on anybody's model: it must not know our data, networks, training or figures.
+NEVER = {"attribution": {"data", "models", "training", "display"}}
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def module_of(path):
+    """The part of the package that a file belongs to: ``data`` for ``data/download.py``."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(tree, package):
+    """The parts of salkit that a file imports anywhere, also inside its functions.
+
+    ``package`` is where a relative import starts: ``("salkit", "data")`` for ``salkit/data/download.py``.
+    """
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = list(package[: len(package) - node.level + 1]) if node.level else []
+            start = above + (node.module.split(".") if node.module else [])
+            names += [[*start, alias.name] for alias in node.names]
+    return {name[1] for name in names if name[0] == "salkit" and len(name) > 1 and name[1] in FLOOR_OF}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_from_the_floors_below(path):
+    module = module_of(path)
+    assert module in FLOOR_OF, f"{module} has no floor yet: give it one in this test"
+    used = imported_modules(ast.parse(path.read_text()), ("salkit", *path.relative_to(PACKAGE).parts[:-1])) - {module}
+    floor = FLOOR_OF[module]
+    # The modules of the ground floor may lean on one another.
+    too_high = {name for name in used if FLOOR_OF[name] > floor or FLOOR_OF[name] == floor > 0}
+    assert not too_high, f"{module} (floor {floor}) imports {sorted(too_high)}"
+    assert not used & NEVER.get(module, set())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from ..data import ImageSet", "from .. import data", "from salkit.data import x", "import salkit.data",
+     "from salkit import data", "def f():\n    from ..data.imageset import ImageSet"],
+)
+def test_every_way_of_importing_is_seen(line):
+    assert imported_modules(ast.parse(line), ("salkit", "attribution")) == {"data"}
+
+
+@pytest.mark.parametrize("path", [PACKAGE / "__init__.py", *FILES], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_valid_in_the_oldest_python(path):
+    ast.parse(path.read_text(), feature_version=(3, 10))
+
+
+def test_import_salkit_is_light():
+    heavy = ["captum", "torchvision", "matplotlib", "skimage"]
+    code = f"import sys, salkit; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
+    assert done.stdout.strip() == "[]"

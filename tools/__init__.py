@@ -1,0 +1,1 @@
+"""How the book is kept: run as `python -m tools.build`, `tools.chapters` and `tools.address`, or through make."""

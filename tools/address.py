@@ -1,0 +1,107 @@
+"""The project's public address and version: they stand in pyproject.toml, and this carries them to their copies.
+
+Run as ``python -m tools.address`` after changing either of them there.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+COLAB = "https://colab.research.google.com/github"
+# Where the address may be quoted. Notebooks are left out: `make sync` writes them from their sources.
+QUOTING = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml", "book/*.md")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the project lives, and everything that follows from it."""
+
+    repository: str
+    version: str
+
+    @property
+    def slug(self) -> str:
+        """``owner/name``."""
+        return urlsplit(self.repository).path.strip("/")
+
+    @property
+    def tag(self) -> str:
+        """The git tag of this version: readers get the chapters and the package of the same one."""
+        return f"v{self.version}"
+
+    @property
+    def pages(self) -> str:
+        """Where GitHub Pages shows the book."""
+        owner, name = self.slug.split("/")
+        return f"https://{owner.lower()}.github.io/{name}/"
+
+    @property
+    def colab(self) -> str:
+        """What comes before ``/book/NN-name.ipynb`` in a link that opens a chapter in Colab."""
+        return f"{COLAB}/{self.slug}/blob/{self.tag}"
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs where salkit is missing."""
+        return f"salkit @ git+{self.repository}@{self.tag}"
+
+    @property
+    def setup_cell(self) -> str:
+        """The first code cell of every chapter. An older torch or numpy satisfies salkit, so both stay as they are."""
+        return (
+            "# On Colab salkit is missing: install it. The torch and numpy that are there stay as they are.\n"
+            "try:\n"
+            "    import salkit\n"
+            "except ImportError:\n"
+            f'    %pip install -q "{self.requirement}"'
+        )
+
+
+def current(root: Path = ROOT) -> Address:
+    """The address as pyproject.toml gives it."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return Address(project["urls"]["Repository"].rstrip("/"), project["version"])
+
+
+def quoted(root: Path = ROOT) -> Address:
+    """The address that the copies were last written with, as _config.yml holds it."""
+    block = re.search(r"^repository:\n  url: (\S+)\n  branch: v(\S+)$", (root / "_config.yml").read_text(), re.M)
+    if not block:
+        raise SystemExit("_config.yml needs 'repository:' with 'url:' and 'branch: v...' on the two lines below it")
+    return Address(*block.groups())
+
+
+def rewritten(root: Path = ROOT) -> dict[Path, str]:
+    """The files in which the address or the version is out of date, with what should stand there."""
+    old, new = quoted(root), current(root)
+    # The long forms first: each holds a shorter one.
+    swaps = [(getattr(old, name), getattr(new, name)) for name in ("colab", "requirement", "pages", "repository")]
+    changes = {}
+    for path in sorted(path for pattern in QUOTING for path in root.glob(pattern)):
+        before = after = path.read_text()
+        for old_text, new_text in swaps:
+            after = after.replace(old_text, new_text)
+        if path.name == "CITATION.cff":
+            after = re.sub(r"^version: .*$", f"version: {new.version}", after, flags=re.M)
+        if path.name == "_config.yml":
+            after = re.sub(r"^  branch: v\S+$", f"  branch: {new.tag}", after, flags=re.M)
+        if after != before:
+            changes[path] = after
+    return changes
+
+
+def main() -> None:
+    changes = rewritten()
+    for path, text in changes.items():
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}")
+    print(f"{len(changes)} files changed; the address is {current().repository}, version {current().version}")
+
+
+if __name__ == "__main__":
+    main()

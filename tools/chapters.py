@@ -1,0 +1,376 @@
+"""The chapters and their twins.
+
+A chapter is written in ``book/NN-name.md``. Its twin ``book/NN-name.ipynb`` holds the same cells with the outputs of
+a full run: that is what the book, GitHub and Colab show. Run as ``python -m tools.chapters``:
+
+    sync              carry the sources into the twins; outputs of cells that did not change are kept
+    execute [NN ...]  run chapters from top to bottom and keep the outputs
+    check             say what is wrong with the twins
+    setup             print the set-up cell that every chapter begins with
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from . import address
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+REFUSED = ROOT / "_build" / "refused"
+MAX_BYTES = 1_500_000
+
+# What Jupyter writes after a run, less the version of Python: the record has that.
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3", "file_extension": ".py", "mimetype": "text/x-python"}
+
+# Run in the chapter's kernel after its last cell: what it ran on, in words for the record.
+PROBE = """
+import importlib.metadata, json, os, platform, torch
+from salkit.data import ImageSet
+from salkit.lab import Run
+values = list(globals().values())
+runs = [value for value in values if isinstance(value, Run)]
+device = torch.device(runs[-1].device).type if runs else "none"
+print(json.dumps({
+    "profile": runs[-1].profile if runs else "none: the chapter never called salkit.start()",
+    "device": torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores",
+    "data": sorted({value.source for value in values if isinstance(value, ImageSet)}),
+    "versions": {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name)
+        for name in ("salkit", "torch", "torchvision", "captum", "numpy", "matplotlib")
+    },
+}))
+"""
+
+
+def chapters(book: Path = BOOK) -> list[Path]:
+    """The sources of all chapters, in order."""
+    return sorted(book.glob("[0-9][0-9]-*.md"))
+
+
+def twin_of(source: Path) -> Path:
+    """The notebook that belongs to a chapter."""
+    return source.with_suffix(".ipynb")
+
+
+def read_twin(source: Path) -> NotebookNode:
+    """The stored twin; an empty notebook where there is none yet."""
+    path = twin_of(source)
+    return nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
+
+
+def write_twin(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook whole or not at all."""
+    text = nbformat.writes(notebook) + "\n"
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_text(text)
+        os.replace(temporary, path)
+
+
+def regenerate(source: Path) -> NotebookNode:
+    """The twin as it should be: the source's cells, and the stored outputs of those code cells that did not change.
+
+    The ids follow from the cells' text, so the same source always gives the same twin.
+    """
+    notebook = jupytext.read(source, fmt="md:myst")
+    stored = read_twin(source)
+    outputs = defaultdict(list)
+    for cell in code_cells(stored):
+        outputs[_fingerprint(cell)].append(cell)
+    seen = defaultdict(int)
+    for cell in notebook.cells:
+        seen[cell.source] += 1
+        cell.id = _sha(f"{cell.cell_type} {seen[cell.source]} {cell.source}")[:12]
+        if cell.cell_type == "code" and outputs[_fingerprint(cell)]:
+            kept = outputs[_fingerprint(cell)].pop(0)
+            cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
+    notebook.metadata["language_info"] = LANGUAGE
+    if "salkit" in stored.metadata:
+        notebook.metadata["salkit"] = stored.metadata["salkit"]
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells that hold code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def digest(notebook: NotebookNode) -> str:
+    """A digest of what runs. Prose, tags and alt texts may change without another run, and so may the address."""
+    return _sha("\0".join(_fingerprint(cell) for cell in code_cells(notebook)))[:16]
+
+
+def _fingerprint(cell: NotebookNode) -> str:
+    """A code cell's text; one name for the set-up cell, whatever address it installs from."""
+    return "set-up" if re.search(r"^    %pip install -q \"salkit @ ", cell.source, re.M) else cell.source
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------- execution
+
+
+def execute(source: Path) -> NotebookNode:
+    """Run a chapter in a new kernel, in the profile of the environment.
+
+    Returns:
+        the twin with tidy outputs and its record; nothing is written.
+
+    Raises:
+        CellExecutionError: when a cell fails.
+    """
+    notebook = regenerate(source)
+    for cell in code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(source.parent)}},
+    )
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            started = time.perf_counter()
+            client.execute_cell(cell, index)
+            if cell.cell_type == "code" and (seconds := time.perf_counter() - started) > 5:
+                print(f"  cell {cell.execution_count}: {seconds:.0f} s", flush=True)
+        probe = nbformat.v4.new_code_cell(PROBE)
+        notebook.cells.append(probe)
+        client.execute_cell(probe, len(notebook.cells) - 1, store_history=False)
+        notebook.cells.pop()
+    for cell in code_cells(notebook):
+        cell.outputs = tidy(cell.outputs)
+    record = json.loads("".join(output.text for output in probe.outputs if output.get("name") == "stdout"))
+    notebook.metadata["salkit"] = {
+        "executed": datetime.date.today().isoformat(),
+        **record,
+        "digest": digest(notebook),
+    }
+    return notebook
+
+
+def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Printed text as a person saw it at the end: neighbouring pieces joined, progress bars in their last state."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = "\n".join(_overprinted(line) for line in output.text.split("\n"))
+    return [output for output in joined if output.output_type != "stream" or output.text.strip()]
+
+
+def _overprinted(line: str) -> str:
+    """What a terminal shows of a line with carriage returns: each piece is printed over the one before."""
+    shown = ""
+    for piece in line.split("\r"):
+        shown = piece + shown[len(piece) :]
+    return shown.rstrip() if "\r" in line else line
+
+
+# ------------------------------------------------------------------------------------------------------- checks
+
+# A path of somebody's machine, this one or another; the same words inside an address are none.
+_HERE = [str(path) for path in (ROOT, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())) if path.name]
+_ROOTS = "home|root|Users|tmp|work|workspace|var|mnt|media|opt|srv|scratch"
+ABSOLUTE_PATH = re.compile(
+    rf"(?<![\w.:/~$}}-])(?:(?:{'|'.join(map(re.escape, _HERE))})\b|/(?:{_ROOTS})/|[A-Z]:\\)[^\s\"'<>]{{0,60}}"
+)
+REMOTE = re.compile(
+    r"""<(?:script|link|img|iframe|video|source)\b[^>]*\b(?:src|href)\s*=\s*["']?\s*(?:https?:)?//"""
+    r"""|import\s*\(\s*["']https?:|\bfrom\s+["']https?:|@import\b|url\(\s*["']?(?:https?:)?//""",
+    re.I,
+)
+INLINE_DATA = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=\s]+")
+IMG_WITHOUT_ALT = re.compile(r"""<img\b(?![^>]*\balt\s*=\s*["'][^"']*\w)[^>]*>""", re.I)
+FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|svg|gif|webp)|[0-9a-f_-]{16,}", re.I)
+MARKDOWN_IMAGE = re.compile(r"!\[\s*\]\(")
+
+
+def problems(source: Path, notebook: NotebookNode | None = None) -> list[str]:
+    """What keeps a chapter from being published, each with the chapter's name and what to do.
+
+    Args:
+        source: the chapter.
+        notebook: its twin; the stored one, if none is given.
+    """
+    if notebook is None:
+        if not twin_of(source).exists():
+            return [f"{source.stem}: it has no twin: run make execute CHAPTER={source.stem[:2]}"]
+        notebook = read_twin(source)
+    found = _out_of_step(source, notebook) + _not_a_clean_run(notebook)
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        found += [f"code cell {number}: {problem}" for problem in _in_outputs(cell)]
+    size = len(nbformat.writes(notebook).encode())
+    if size > MAX_BYTES:
+        found.append(f"its twin has {size / 1e6:.2f} MB, the most is {MAX_BYTES / 1e6} MB: fewer or smaller images")
+    return [f"{source.stem}: {problem}" for problem in found]
+
+
+def _out_of_step(source: Path, notebook: NotebookNode) -> list[str]:
+    expected = regenerate(source)
+    found = []
+    if _view(notebook) != _view(expected):
+        found.append("the twin is out of step with its source: run make sync")
+    record = notebook.metadata.get("salkit", {})
+    rerun = f"run make execute CHAPTER={source.stem[:2]}"
+    if digest(expected) != record.get("digest"):
+        found.append(f"code cells changed since the twin was executed: {rerun}")
+    if record.get("profile") != "full":
+        found.append(f"the twin was executed in the profile {record.get('profile')!r}, not 'full': {rerun}")
+    cells = code_cells(expected)
+    if not cells or cells[0].source != address.current().setup_cell:
+        found.append("the first code cell is not the standard set-up cell that python -m tools.chapters setup prints")
+    if any(MARKDOWN_IMAGE.search(cell.source) for cell in expected.cells if cell.cell_type == "markdown"):
+        found.append("an image in the prose has no alt text")
+    return found
+
+
+def _view(notebook: NotebookNode) -> list:
+    """What twin and source share: everything but ids, outputs and the record."""
+    metadata = {key: value for key, value in notebook.metadata.items() if key != "salkit"}
+    return [metadata, *((cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells)]
+
+
+def _not_a_clean_run(notebook: NotebookNode) -> list[str]:
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if None in counts:
+        return [f"{counts.count(None)} of {len(counts)} code cells were not executed"]
+    if counts != list(range(1, len(counts) + 1)):
+        return [f"the cells were not run once each from top to bottom: {counts}"]
+    return []
+
+
+def _in_outputs(cell: NotebookNode) -> list[str]:
+    found = []
+    has_image = False
+    for output in cell.outputs:
+        if output.output_type == "error":
+            found.append(f"it ended in an error: {output.ename}: {output.evalue}")
+            continue
+        if output.get("name") == "stderr":
+            found.append(f"it printed a warning or an error message: {output.text.strip()[:200]!r}")
+        data = output.get("data", {})
+        has_image |= any(kind.startswith("image/") for kind in data)
+        if any("widget" in kind for kind in data):
+            found.append("a widget needs a running kernel and scripts from another host: use plain tqdm, or a slider")
+        texts = [output.get("text", ""), *(text for text in data.values() if isinstance(text, str))]
+        text = INLINE_DATA.sub("", "\n".join(texts))
+        if REMOTE.search(text):
+            found.append("an output loads something from another host")
+        if IMG_WITHOUT_ALT.search(text):
+            found.append("an <img> in an output has no alt text")
+        if match := ABSOLUTE_PATH.search(text):
+            found.append(f"an output shows a path of somebody's machine: {match.group()!r}")
+    if has_image:
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip()
+        if not alt:
+            found.append("its figure has no alt text: set mystnb.image.alt in the cell's metadata to what it shows")
+        elif FILE_NAME.fullmatch(alt):
+            found.append(f"the alt text {alt!r} is a file name: say what the figure shows")
+    return found
+
+
+# --------------------------------------------------------------------------------------------- the command line
+
+
+def chosen(numbers: list[str]) -> list[Path]:
+    """The chapters with these numbers (``02``) or names (``02-vanilla-saliency``); all, if there are none."""
+    everything = chapters()
+    unknown = set(numbers) - {name for path in everything for name in (path.stem, path.stem[:2])}
+    if unknown:
+        names = ", ".join(path.stem for path in everything)
+        raise SystemExit(f"there is no chapter {', '.join(sorted(unknown))}; there are: {names}")
+    return [path for path in everything if not numbers or {path.stem, path.stem[:2]} & set(numbers)]
+
+
+def sync_all() -> int:
+    for source in chapters():
+        write_twin(twin_of(source), regenerate(source))
+    return 0
+
+
+def check_all() -> int:
+    found = [problem for source in chapters() for problem in problems(source)]
+    print(*found or ["nothing is wrong"], sep="\n")
+    return int(bool(found))
+
+
+def execute_all(numbers: list[str]) -> int:
+    """Execute chapters one after the other; a failed or refused one keeps its old twin, and the others still run."""
+    # A kernel runs in book/, and a relative folder would be another one there.
+    for variable in ("SALKIT_DATA", "SALKIT_CACHE"):
+        if os.environ.get(variable):
+            os.environ[variable] = str(Path(os.environ[variable]).expanduser().resolve())
+    # matplotlib announces on stderr, once, that it looks for fonts: here and not in a chapter.
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], stderr=subprocess.DEVNULL)
+    return int(not all([execute_one(source) for source in chosen(numbers)]))
+
+
+def execute_one(source: Path) -> bool:
+    """Execute a chapter and keep the result, if it can be published."""
+    print(f"{source.stem}: running in profile {os.environ.get('SALKIT_PROFILE') or 'full'}", flush=True)
+    started = time.perf_counter()
+    try:
+        notebook = execute(source)
+    except CellExecutionError as error:
+        print(f"{source.stem}: a cell failed, the twin stays as it was\n{error}", file=sys.stderr)
+        return False
+    found = problems(source, notebook)
+    if found:
+        refused = REFUSED / twin_of(source).name
+        write_twin(refused, notebook)
+        print(*found, sep="\n", file=sys.stderr)
+        print(f"{source.stem}: the twin stays as it was; this run is in {refused}", file=sys.stderr)
+        return False
+    write_twin(twin_of(source), notebook)
+    print(f"{source.stem}: executed in {time.perf_counter() - started:.0f} s")
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.chapters", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("sync", "execute", "check", "setup"))
+    parser.add_argument("numbers", nargs="*", help="chapters to execute, such as 02; all, if none is given")
+    options = parser.parse_args()
+    if options.command == "sync":
+        return sync_all()
+    if options.command == "check":
+        return check_all()
+    if options.command == "setup":
+        print(address.current().setup_cell)
+        return 0
+    return execute_all(options.numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

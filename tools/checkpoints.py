@@ -1,0 +1,130 @@
+"""Train the four networks of the course on CIFAR-10, and ship their weights with the package.
+
+    python -m tools.checkpoints                # all four
+    python -m tools.checkpoints resnet18 fc    # some
+    python -m tools.checkpoints --cards        # only write the model cards again, from the files
+
+Each network becomes ``salkit/models/weights/cifar10-<name>.safetensors`` with a model card beside it.
+The validation images are split from the training images; the test images are looked at once, at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import torch
+
+from salkit import data, models
+from salkit.training import evaluate, fit
+
+FOLDER = Path(__file__).parents[1] / "salkit" / "models" / "weights"
+VALIDATION = 5_000
+
+# Strides: see the docstrings of the networks. On a CPU, bfloat16 and compilation each save about half of the time
+# where they are switched on.
+RECIPES = {
+    "fc": (dict(), dict(epochs=24, lr=0.05)),
+    "shallow_cnn": (dict(), dict(epochs=12, lr=0.02)),
+    "resnet18": (dict(strides=(1, 2)), dict(epochs=14, lr=0.1, mixed_precision=True, compile=True)),
+    "efficientnet_b0": (
+        dict(strides=(2, 1), dropout=0.0, stochastic_depth=0.0),
+        dict(epochs=14, lr=0.1, compile=True),
+    ),
+}
+
+CARD = """\
+# {name}, trained on CIFAR-10
+
+| | |
+|---|---|
+| network | `salkit.models.ARCHITECTURES["{architecture}"]({arguments})`, {parameters:,} parameters, stored in 16 bits |
+| input, output | images in [0, 1], `(N, 3, 32, 32)`; ten logits: {classes} |
+| training data | {source}: {images:,} training images (SHA-256 of the tensors `{digest}...`); {validation:,} more choose the epoch |
+| recipe | `fit({recipe})`; see `tools/checkpoints.py` |
+| trained | {date}, on {device}, torch {torch}; {epochs} epochs, weights of epoch {best_epoch} |
+| validation accuracy | {val_accuracy:.2%} |
+| **test accuracy** | **{accuracy:.2%}** of 10,000 images (cross-entropy {loss:.4f}), looked at once |
+
+For teaching: small, quickly trained, and not a reference for what this architecture can reach.
+It knows ten classes, and gives one of them to any picture.
+Data: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Weights under the licence of the code.
+"""
+
+
+def train(name: str, device: torch.device) -> Path:
+    """Train one network, and write its checkpoint."""
+    kwargs, recipe = RECIPES[name]
+    learn, choose = data.cifar10("train").split(VALIDATION, seed=0)
+    torch.manual_seed(0)
+    model = models.ARCHITECTURES[name](**kwargs).to(device)
+    started = time.perf_counter()
+    history = fit(model, learn, choose, **recipe)
+    seconds = time.perf_counter() - started
+    print(history)
+    return save(name, model, history, seconds, learn, data.cifar10("test"))
+
+
+def save(name: str, model, history, seconds: float, learn: data.ImageSet, test: data.ImageSet) -> Path:
+    kwargs, recipe = RECIPES[name]
+    path = FOLDER / f"cifar10-{name}.safetensors"
+    options = dict(architecture=name, kwargs=kwargs, history=history, recipe=recipe, data=learn, half=True)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"a CPU ({platform.machine()})"
+    # The 16 bits that are shipped are what gets tested.
+    models.save_checkpoint(path, model, **options)
+    loss, accuracy = evaluate(models.load_checkpoint(path), test)
+    models.save_checkpoint(
+        path, model, **options, test=dict(accuracy=accuracy, loss=loss, images=len(test)), device=device, seconds=seconds
+    )
+    write_card(name)
+    return path
+
+
+def write_card(name: str) -> Path:
+    """The model card of a shipped network, from the record in its file."""
+    record = models.trained_metadata(name)
+    history, recipe = record["history"], record["recipe"]
+    card = CARD.format(
+        name=name,
+        architecture=record["architecture"],
+        arguments=_arguments(record["kwargs"]),
+        parameters=record["parameters"],
+        classes=", ".join(record["classes"]),
+        source=record["data"]["source"],
+        images=record["data"]["images"],
+        digest=record["data"]["digest"][:12],
+        validation=VALIDATION,
+        recipe=_arguments(recipe),
+        date=record["date"],
+        device=record["device"],
+        torch=record["versions"]["torch"],
+        epochs=len(history["rows"]),
+        best_epoch=history["best_epoch"],
+        val_accuracy=history["rows"][history["best_epoch"] - 1]["val_accuracy"],
+        **{key: record["test"][key] for key in ("accuracy", "loss")},
+    )
+    path = FOLDER / f"cifar10-{name}.md"
+    path.write_text(card, encoding="utf-8")
+    return path
+
+
+def _arguments(values: dict) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(RECIPES)}; all by default")
+    parser.add_argument("--cards", action="store_true", help="write the model cards again from the files")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(RECIPES):
+        parser.error(f"no recipe for {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for name in arguments.names or RECIPES:
+        print(write_card(name) if arguments.cards else train(name, device))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check bench lint links address lock clean
+.PHONY: help book test execute sync check bench lint address lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -39,16 +39,13 @@ bench: $(INSTALLED)  ## run every benchmark
 lint: $(INSTALLED)  ## check the style of the code
 	$(BIN)/ruff check .
 
-links: $(INSTALLED)  ## ask every external link of the book whether it still answers (needs a network)
-	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/linkcheck
-
 address: $(INSTALLED)  ## carry the address and version in pyproject.toml to wherever they are quoted
 	$(RUN) -m tools.address
 	$(RUN) -m tools.chapters sync
 
 lock: $(INSTALLED)  ## write constraints.txt from what is installed
 	{ echo "# Written by make lock: the versions of everything that requirements.txt pulls in."; \
-	  $(RUN) -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+	  $(RUN) -m pip freeze --all --exclude pip --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:  ## remove what was built; the environment in .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
@@ -60,6 +57,7 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
 	    echo "No virtual environment could be made. On Debian or Ubuntu: apt-get install python3-venv" >&2; \
 	    rm -rf $(VENV); exit 1; }
+	@echo "Installing into $(VENV): several gigabytes, so this takes a few minutes the first time."
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@rm -f $(VENV)/.installed-*

@@ -17,6 +17,7 @@ FLOORS = [
     {"display"},
     {"check"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 # A method works on anybody's model: it must not know our data, networks, training or figures.

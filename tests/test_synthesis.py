@@ -9,8 +9,9 @@ from salkit.synthesis import class_image
 def net(seed=0):
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(), nn.Flatten(), nn.Linear(512, 4)
-    )
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(),
+        nn.Flatten(), nn.Linear(512, 4),
+    )  # fmt: skip
 
 
 SHAPE = (3, 8, 8)

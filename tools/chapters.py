@@ -147,6 +147,7 @@ def execute(source: Path) -> NotebookNode:
     client = NotebookClient(
         notebook,
         timeout=None,
+        startup_timeout=300,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(source.parent)}},

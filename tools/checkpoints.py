@@ -38,20 +38,20 @@ RECIPES = {
 CARD = """\
 # {name}, trained on CIFAR-10
 
-| | |
-|---|---|
-| network | `salkit.models.ARCHITECTURES["{architecture}"]({arguments})`, {parameters:,} parameters, stored in 16 bits |
-| input, output | images in [0, 1], `(N, 3, 32, 32)`; ten logits: {classes} |
-| training data | {source}: {images:,} training images (SHA-256 of the tensors `{digest}...`); {validation:,} more choose the epoch |
-| recipe | `fit({recipe})`; see `tools/checkpoints.py` |
-| trained | {date}, on {device}, torch {torch}; {epochs} epochs, weights of epoch {best_epoch} |
-| validation accuracy | {val_accuracy:.2%} |
-| **test accuracy** | **{accuracy:.2%}** of 10,000 images (cross-entropy {loss:.4f}), looked at once |
+- **Network**: `salkit.models.ARCHITECTURES["{architecture}"]({arguments})`, {parameters:,} parameters, stored in 16 bits.
+- **Input and output**: images in [0, 1], `(N, 3, 32, 32)`; ten logits: {classes}.
+- **Data**: {source}. {images:,} training images (SHA-256 of the tensors: `{digest}...`); {validation:,} more chose the epoch.
+- **Recipe**: `fit({recipe})`; see `tools/checkpoints.py`.
+- **Trained**: {date}, on {device}, torch {torch}; {epochs} epochs, weights of epoch {best_epoch}.
+- **Validation accuracy**: {val_accuracy:.2%}.
+- **Test accuracy**: **{accuracy:.2%}** of 10,000 images (cross-entropy {loss:.4f}), looked at once.
 
-For teaching: small, quickly trained, and not a reference for what this architecture can reach.
+For teaching: small, quickly trained, and no reference for what this architecture can reach.
 It knows ten classes, and gives one of them to any picture.
-Data: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Weights under the licence of the code.
-"""
+
+Data: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+The weights are under the licence of the code.
+"""  # noqa: E501
 
 
 def train(name: str, device: torch.device) -> Path:
@@ -75,18 +75,17 @@ def save(name: str, model, history, seconds: float, learn: data.ImageSet, test: 
     # The 16 bits that are shipped are what gets tested.
     models.save_checkpoint(path, model, **options)
     loss, accuracy = evaluate(models.load_checkpoint(path), test)
-    models.save_checkpoint(
-        path, model, **options, test=dict(accuracy=accuracy, loss=loss, images=len(test)), device=device, seconds=seconds
-    )
+    result = dict(accuracy=accuracy, loss=loss, images=len(test))
+    models.save_checkpoint(path, model, **options, test=result, device=device, seconds=seconds)
     write_card(name)
     return path
 
 
-def write_card(name: str) -> Path:
+def card(name: str) -> str:
     """The model card of a shipped network, from the record in its file."""
     record = models.trained_metadata(name)
     history, recipe = record["history"], record["recipe"]
-    card = CARD.format(
+    return CARD.format(
         name=name,
         architecture=record["architecture"],
         arguments=_arguments(record["kwargs"]),
@@ -105,8 +104,11 @@ def write_card(name: str) -> Path:
         val_accuracy=history["rows"][history["best_epoch"] - 1]["val_accuracy"],
         **{key: record["test"][key] for key in ("accuracy", "loss")},
     )
+
+
+def write_card(name: str) -> Path:
     path = FOLDER / f"cifar10-{name}.md"
-    path.write_text(card, encoding="utf-8")
+    path.write_text(card(name), encoding="utf-8")
     return path
 
 

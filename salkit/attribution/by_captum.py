@@ -67,6 +67,7 @@ def deeplift(
     Each activation is compared with what it is on the baseline; the values of a map add up to
     :math:`S_c(x) - S_c(x')`. The rule holds at every ReLU, and at other activations and max pools
     that are modules and used once. A GELU, a SiLU, or what is called as a function, gets the plain gradient.
+    Captum's rule for max pools loses a part of the sum; without them the sum is exact.
 
     Args:
         model, inputs, target, batch_size: as for ``gradient``.
@@ -187,16 +188,16 @@ def _by_captum(model, inputs, target, baseline, batch_size, explain) -> Tensor:
         target = targets.check(target, len(x))
         starts = spread(baseline, x)
         target, _ = first_look(model, x, target, batch_size)
-        for notice in ("Setting forward, backward hooks", "Input Tensor 0 did not already require"):
-            warnings.filterwarnings("ignore", message=notice)
+        warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
         with torch.no_grad():
             rectifiers = count_rectifiers(model, x[:1])
         maps = []
         for rows in slices(len(x), batch_size):
             # DeepLift divides by differences that half precision can't hold, and the copy is ours to widen.
             net = _Scored(model, targets.take(target, rows), rectifiers).to(wide(x.dtype))
+            point = x[rows].to(wide(x.dtype), copy=True).requires_grad_()
             try:
-                found = explain(net, x[rows].to(wide(x.dtype)), starts[rows].to(wide(x.dtype)))
+                found = explain(net, point, starts[rows].to(wide(x.dtype)))
             except (AssertionError, IndexError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and "more than once" not in str(error):
                     raise

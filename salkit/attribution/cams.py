@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from .. import targets
 from .._state import untouched
 from ..errors import LayerError, NoTargetLayerError, SalkitWarning, TargetError
-from .core import call, captured, find_layer, gradient_of, scores_of, slices, wide
+from .core import call, captured, find_layer, gradient_of, layers_of, scores_of, slices, wide
 from .rectifiers import backprop_with_rule
 
 
@@ -34,8 +34,8 @@ def gradcam(
 
     Args:
         model, inputs, target, batch_size: as for ``gradient``.
-        layer: a module or its dotted name; ``None``: the last with weights and a grid of more than one place.
-            A list of layers gives a dictionary of maps.
+        layer: a module or its dotted name; ``None``: the last with weights and a grid of more than one place,
+            with the activation that follows it. A list of layers gives a dictionary of maps.
         relu: keep only what speaks for the class; ``False`` gives the signed map.
         upsample: enlarge to the inputs' size (bilinear, ``align_corners=False``), else the layer's own grid.
         reshape: turns the layer's output into ``(N, channels, *grid)``, for transformers. ViT, for example:
@@ -159,30 +159,32 @@ def cam(
 def default_layer(model: nn.Module, x: Tensor) -> str:
     """The dotted name of the last layer with weights whose output is a grid of more than one place.
 
-    Must run inside ``untouched``.
+    Activations and the like that follow it at once, with the same shape, are taken along: a convolution's maps
+    are those after its ReLU. Must run inside ``untouched``.
 
     Raises:
         NoTargetLayerError: when there is none, or when a later layer puts out positions in another layout,
             as transformers do.
     """
-    ran: list[str] = []
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def watch(name, output):
-        ran.append(name)
-        if isinstance(output, Tensor):
-            shapes[name] = tuple(output.shape)
-
-    _watch(model, x, watch, only=lambda module: any(True for _ in module.parameters()))
-    for name in reversed(ran):
-        shape = shapes.get(name, ())
-        if name == "" or ran.count(name) > 1 or len(shape) < 3 or all(size == 1 for size in shape[2:]):
+    ran: list[tuple[str, tuple[int, ...]]] = []
+    _watch(model, x, lambda name, output: ran.append((name, tuple(output.shape) if isinstance(output, Tensor) else ())))
+    names = [name for name, _ in ran]
+    weighted = {name for name, module in layers_of(model).items() if any(True for _ in module.parameters())}
+    for i in reversed(range(len(ran))):
+        name, shape = ran[i]
+        if name == "" or name not in weighted or names.count(name) > 1:
+            continue
+        if len(shape) < 3 or all(size == 1 for size in shape[2:]):
             continue
         if not _is_grid(shape, x):
             raise NoTargetLayerError(
                 f"the last layer with positions, {name!r}, puts out {shape}, which is not (N, channels, *grid): "
                 "pass layer= and a reshape= that makes it so"
             )
+        for later, its_shape in ran[i + 1 :]:
+            if its_shape != shape or names.count(later) > 1 or later == "":
+                break
+            name = later
         return name
     raise NoTargetLayerError(
         "no layer puts out a grid of more than one place: pass larger inputs, or use a method without a layer"
@@ -207,13 +209,12 @@ def _as_grid(features: Tensor, x: Tensor, name: str, reshape) -> Tensor:
     return grid
 
 
-def _watch(model: nn.Module, x: Tensor, see: Callable[[str, object], None], only=lambda module: True) -> object:
+def _watch(model: nn.Module, x: Tensor, see: Callable[[str, object], None]) -> object:
     """Run the model and call ``see(name, output)`` for its modules in the order in which they end."""
     handles = []
     try:
-        for name, module in model.named_modules():
-            if only(module):
-                handles.append(module.register_forward_hook(lambda _m, _i, output, name=name: see(name, output)))
+        for name, module in layers_of(model).items():
+            handles.append(module.register_forward_hook(lambda _m, _i, output, name=name: see(name, output)))
         with torch.no_grad():
             return call(model, x)
     finally:

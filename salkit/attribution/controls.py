@@ -76,15 +76,16 @@ def random_map(
     with untouched(model, inputs) as x, torch.no_grad():
         targets.check(target, len(x))
         next(slices(len(x), batch_size))
-        weights = 0
+        start = zlib.crc32(str(seed).encode())
         for tensor in model.state_dict().values():
-            weights = _digest(tensor, weights)
+            start = _digest(tensor, start)
         noise = [
-            torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(_digest(image, weights) + (seed << 32)))
+            torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(_digest(image, start)))
             for image in x
         ]
         return torch.stack(noise).to(x)
 
 
 def _digest(tensor: Tensor, start: int) -> int:
+    """A number for the bytes so far and those of the tensor."""
     return zlib.crc32(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy(), start)

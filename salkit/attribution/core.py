@@ -137,13 +137,18 @@ def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True)
 
 
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules by dotted name; those of a compiled model go by the names that they had before."""
+    return dict(getattr(model, "_orig_mod", model).named_modules())
+
+
 def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module]:
     """A layer's dotted name and module, from either.
 
     Raises:
         LayerError: when it is not part of the model.
     """
-    modules = dict(model.named_modules())
+    modules = layers_of(model)
     if isinstance(layer, str):
         if layer in modules:
             return layer, modules[layer]

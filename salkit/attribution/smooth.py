@@ -71,8 +71,11 @@ def smoothgrad(
                 n = which.stop - which.start
                 # One draw a copy: the stream does not depend on how many go into a pass.
                 noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in range(n)]).to(x)
-                noisy = clean + scale * noise[:, None]
-                found = step(model, noisy.flatten(0, 1), repeat(classes, n)).to(total.dtype).unflatten(0, (n, -1))
+                noisy = (clean + scale * noise[:, None]).flatten(0, 1)
+                found = step(model, noisy, repeat(classes, n))
+                if found.shape != noisy.shape:
+                    raise InputError(f"method gave maps {tuple(found.shape)} for inputs {tuple(noisy.shape)}")
+                found = found.to(total.dtype).unflatten(0, (n, -1))
                 total += (found.abs() if reduce == "abs" else found).sum(0)
                 squares += found.square().sum(0)
             maps.append(_reduced(total / n_samples, squares / n_samples, reduce).to(x.dtype))

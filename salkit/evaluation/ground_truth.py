@@ -10,8 +10,8 @@ All scores take maps and masks of the same spatial shape:
 
 They return ``(N,)`` float64 on the maps' device (on the CPU for ``mps``, which has no float64), in [0, 1]. An image
 whose mask is empty, or whose relevance is zero everywhere or not finite, has no score: NaN.
-:func:`~salkit.evaluation.mean_interval` drops it and says how many are left. All raise ``InputError`` when shapes or dtypes don't fit. Where pixels tie, none is
-preferred for its place in the picture: they share the credit.
+:func:`~salkit.evaluation.mean_interval` drops it and says how many are left. All raise ``InputError`` when shapes or
+dtypes don't fit. Where pixels tie, none is preferred for its place in the picture: they share the credit.
 """
 
 from __future__ import annotations

@@ -109,9 +109,9 @@ class Patches(nn.Module):
 
     def __init__(self, channels_last_grid=False):
         super().__init__()
-        self.embed = nn.Conv2d(3, 8, 2, 2)
-        self.mix = nn.Linear(8, 8)
-        self.head = nn.Linear(8, 3)
+        self.embed = nn.Conv2d(3, 64, 2, 2)
+        self.mix = nn.Linear(64, 64)
+        self.head = nn.Linear(64, 3)
         self.channels_last_grid = channels_last_grid
 
     def forward(self, x):

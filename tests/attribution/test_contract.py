@@ -31,6 +31,7 @@ CALLS = {
     "random_map": {},
 }
 CONTROLS = ("edge_map", "random_map")
+pytestmark = pytest.mark.filterwarnings("ignore:.*Grad-CAM maps are all zero", "ignore:integrated gradients miss")
 every_method = pytest.mark.parametrize("name", CALLS)
 methods = pytest.mark.parametrize("name", [name for name in CALLS if name not in CONTROLS])
 not_cam = pytest.mark.parametrize("name", [name for name in CALLS if name not in (*CONTROLS, "cam")])

@@ -139,3 +139,11 @@ def test_stochastic_forward_keeps_the_global_random_state():
     torch.manual_seed(0)
     gradient(Noisy(), POINT)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_layers_of_a_compiled_model_keep_their_names():
+    net, x = small_net().eval(), images()
+    compiled = torch.compile(net, backend="eager")
+    for layer in ("conv2", net.conv2):
+        torch.testing.assert_close(gradient(compiled, x, 1, layer=layer), gradient(net, x, 1, layer="conv2"))
+    assert list(feature_maps(compiled, x, [net.norm])) == ["norm"]

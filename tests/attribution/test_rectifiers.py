@@ -16,15 +16,15 @@ class Rule(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, name):
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x > 0)
         ctx.name = name
         return x.clamp(min=0)
 
     @staticmethod
     def backward(ctx, g):
-        (x,) = ctx.saved_tensors
+        (was_on,) = ctx.saved_tensors
         passed = g * (g > 0)
-        return passed * (x > 0) if ctx.name == "guided_backprop" else passed, None
+        return passed * was_on if ctx.name == "guided_backprop" else passed, None
 
 
 def test_values_worked_out_by_hand():

@@ -3,7 +3,7 @@ import torch
 from small_nets import images, small_net
 from torch import nn
 
-from salkit.attribution import gradient, input_x_gradient, smoothgrad
+from salkit.attribution import gradcam, gradient, input_x_gradient, smoothgrad
 from salkit.errors import InputError
 
 
@@ -119,8 +119,9 @@ def test_the_class_is_chosen_on_the_clean_input():
         ({"noise_level": -0.1}, "noise_level"),
         ({"sigma": -1.0}, "sigma"),
         ({"reduce": "max"}, "mean, square, abs, var"),
+        ({"method": gradcam}, r"gave maps \(30, 1, 6, 9\)"),
     ],
 )
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
-        smoothgrad(small_net(), images(), **options)
+        smoothgrad(small_net(), images(), **{"n_samples": 10, **options})

@@ -10,6 +10,8 @@ import pytest
 from tools import address, build, chapters
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Milliseconds before the browser counts as stuck: a busy machine is slow, and that is no defect of a page.
+PATIENCE = 120_000
 LOCAL = ("file", "data", "blob", "about")
 PAGES = [*build.pages(), "index", "search", "genindex"]
 
@@ -28,7 +30,7 @@ def browser():
 
     with sync_playwright() as playwright:
         # Without a sandbox: in a container there is no right to make one, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -43,6 +45,7 @@ def visit(browser, html):
             viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", offline=True
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.remote, page.complaints = [], []
         page.on("request", lambda request: urlsplit(request.url).scheme in LOCAL or page.remote.append(request.url))

@@ -268,7 +268,7 @@ def test_two_processes_under_torchrun_give_the_identical_table(model_and_data, t
     script.write_text(SCRIPT.format(paths=paths, save=str(save), out=str(out)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=180, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert result.returncode == 0, result.stderr
     expected = run(*model_and_data).values

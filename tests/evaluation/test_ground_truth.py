@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -146,6 +146,7 @@ def test_one_by_one_in_chunks_and_all_at_once_agree(score, monkeypatch):
 
 
 @each_score
+@settings(deadline=None, max_examples=40)
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
 def test_the_scale_of_a_map_does_not_matter(score, scale, seed):
     maps, masks = sample(n=3, size=5, seed=seed)
@@ -153,6 +154,7 @@ def test_the_scale_of_a_map_does_not_matter(score, scale, seed):
 
 
 @pytest.mark.parametrize("score", [relevance_rank, pointing_game, mask_auc], ids=lambda f: f.__name__)
+@settings(deadline=None, max_examples=40)
 @given(power=st.sampled_from([1 / 3, 3, 5]), seed=st.integers(0, 99))
 def test_only_the_order_matters_for_rank_pointing_and_auc(score, power, seed):
     maps, masks = sample(n=3, size=5, seed=seed)
@@ -161,6 +163,7 @@ def test_only_the_order_matters_for_rank_pointing_and_auc(score, power, seed):
     assert not torch.allclose(relevance_mass(maps**power, masks), relevance_mass(maps, masks))
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 99))
 def test_masses_of_a_mask_and_its_complement_add_up_to_one(seed):
     maps, masks = sample(n=3, size=5, seed=seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from torch import nn
@@ -131,6 +131,7 @@ def test_insertion_and_deletion_share_their_ends(net, batch):
     torch.testing.assert_close(away.scores[:, -1], back.scores[:, 0])
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 99), power=st.sampled_from([1 / 3, 3]))
 def test_only_the_order_of_the_map_matters(seed, power):
     generator = torch.Generator().manual_seed(seed)
@@ -140,6 +141,7 @@ def test_only_the_order_of_the_map_matters(seed, power):
     assert torch.equal(deletion(model, image, maps).scores, deletion(model, image, stretched).scores)
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 99))
 def test_no_order_beats_the_exact_contributions_of_a_linear_model(seed):
     generator = torch.Generator().manual_seed(seed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.feature import hog
@@ -126,12 +126,14 @@ def test_a_dead_map_is_nan_and_not_unchanged(measure):
     assert got[:3].isnan().all() and torch.equal(got[3:], expected[3:])
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 99), power=st.sampled_from([1 / 3, 3, 5]))
 def test_spearman_sees_only_the_order(seed, power):
     a, b = (x.double() for x in pair(n=2, seed=seed))
     torch.testing.assert_close(spearman(a.sign() * a.abs() ** power, b), spearman(a, b))
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 99), scale=st.floats(0.01, 100))
 def test_ssim_changes_nothing_when_range_and_maps_are_scaled_together(seed, scale):
     a, b = (x.double() for x in pair(n=2, seed=seed))
@@ -160,6 +162,7 @@ def test_bad_arguments_are_refused():
         hog_similarity(a, b)
 
 
+@settings(deadline=None, max_examples=40)
 @given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(-3, 3)))
 def test_midranks_equal_scipy(values):
     torch.testing.assert_close(

@@ -1,0 +1,331 @@
+"""The command ``salkit``: what it prints, writes and returns, and that errors are one line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from salkit import __version__, cli
+from salkit.models import save_checkpoint, shallow_cnn, zoo
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working folder, data folder and cache, and no network."""
+    for name in ("data", "cache", "here", "torch"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("SALKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.chdir(tmp_path / "here")
+
+    def fail(*args, **kwargs):
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr("urllib.request.urlopen", fail)
+    monkeypatch.setattr("torch.hub.urlopen", fail)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "cat.png")
+    return str(tmp_path / "cat.png")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = shallow_cnn(relu=True)
+    path = tmp_path_factory.mktemp("networks") / "net.safetensors"
+    return str(save_checkpoint(path, model, architecture="shallow_cnn", kwargs={"relu": True}, classes=CLASSES))
+
+
+def fails(capsys, *arguments, code=1) -> str:
+    """The one line that a failing command prints; nothing must be on stdout and no file left behind."""
+    before = sorted(os.listdir())
+    assert cli.main(list(map(str, arguments))) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    assert "Traceback" not in err
+    assert sorted(os.listdir()) == before
+    return err.rstrip()
+
+
+# --- explain
+
+
+def test_explain_writes_a_figure_and_says_what_is_in_it(capsys, picture, checkpoint):
+    assert cli.main(["explain", picture, "--model", checkpoint, "-o", "new/folder/map.png"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == ["predicted", "explained", "written"]
+    best = lines[0].split()[1]
+    assert best in CLASSES and lines[0].count("%") == 3
+    assert lines[1] == f"explained  {best}, by gradient"
+    assert lines[2].endswith("new/folder/map.png")
+    assert os.listdir("new/folder") == ["map.png"]
+    with Image.open("new/folder/map.png") as figure:
+        assert figure.width > 600 and figure.height > 200
+
+
+def test_the_figure_has_a_name_of_its_own(capsys, picture, checkpoint):
+    assert cli.main(["explain", picture, "--model", checkpoint, "--method", "occlusion"]) == 0
+    assert os.listdir() == ["cat-occlusion.png"]
+
+
+@pytest.mark.parametrize("kind, magic", [("svg", b"<?xml"), ("pdf", b"%PDF"), ("jpg", b"\xff\xd8")])
+def test_other_formats(capsys, picture, checkpoint, kind, magic):
+    assert cli.main(["explain", picture, "--model", checkpoint, "-o", f"map.{kind}"]) == 0
+    with open(f"map.{kind}", "rb") as file:
+        assert file.read(5).startswith(magic)
+
+
+def explained(capsys, picture, checkpoint, target) -> str:
+    assert cli.main(["explain", picture, "--model", checkpoint, "--target", target]) == 0
+    return capsys.readouterr().out.splitlines()[1].removeprefix("explained  ").removesuffix(", by gradient")
+
+
+@pytest.mark.parametrize("target, name", [("6", "frog"), ("Frog", "frog"), ("plane", "airplane"), ("0", "airplane")])
+def test_targets_by_number_and_name(capsys, picture, checkpoint, target, name):
+    assert explained(capsys, picture, checkpoint, target) == name
+
+
+@pytest.mark.parametrize(
+    "target, words",
+    [
+        ("10", "--target must be between 0 and 9, not 10"),
+        ("-1", "--target must be between 0 and 9, not -1"),
+        ("lion", "the network knows no class 'lion'; its 10 are airplane, automobile, "),
+        ("o", "'o' fits several classes, choose one by number: automobile (1), dog (5), frog (6), horse (7)"),
+    ],
+)
+def test_targets_that_do_not_exist(capsys, picture, checkpoint, target, words):
+    assert words in fails(capsys, "explain", picture, "--model", checkpoint, f"--target={target}")
+
+
+def test_the_target_makes_a_difference(capsys, picture, checkpoint):
+    for target in ("cat", "dog"):
+        assert cli.main(["explain", picture, "--model", checkpoint, "--target", target, "-o", f"{target}.png"]) == 0
+    with Image.open("cat.png") as cat, Image.open("dog.png") as dog:
+        assert cat.tobytes() != dog.tobytes()
+
+
+def test_a_torchvision_network_from_the_data_folder(capsys, picture, tmp_path):
+    from torchvision import models
+
+    (tmp_path / "data" / "weights").mkdir()
+    net = models.squeezenet1_1(weights=None)
+    save_file(net.state_dict(), tmp_path / "data" / "weights" / "squeezenet1_1.safetensors")
+    options = ["--model", "squeezenet1_1", "--method", "gradcam", "--size", "64", "--target", "goldfish"]
+    assert cli.main(["explain", picture, *options, "-o", "map.png"]) == 0
+    assert "explained  goldfish, by gradcam" in capsys.readouterr().out
+
+
+def test_a_network_that_comes_with_the_package(capsys, picture, checkpoint, monkeypatch, tmp_path):
+    os.symlink(checkpoint, tmp_path / "torch" / "cifar10-mine.safetensors")
+    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path / "torch")
+    assert cli.main(["explain", picture, "--model", "cifar10-mine"]) == 0
+    capsys.readouterr()
+    assert "there are: mine" in fails(capsys, "explain", picture, "--model", "cifar10-other")
+
+
+def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
+    model = ("--model", checkpoint)
+    assert fails(capsys, "explain", "absent.jpg", *model) == "salkit: error: No such file or directory: absent.jpg"
+    (tmp_path / "text.jpg").write_text("no picture")
+    assert "text.jpg can't be read as a picture" in fails(capsys, "explain", tmp_path / "text.jpg", *model)
+    whole = open(picture, "rb").read()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert "cut.png can't be read as a picture" in fails(capsys, "explain", tmp_path / "cut.png", *model)
+    assert "can't be read as a picture" in fails(capsys, "explain", tmp_path, *model)
+    assert "must end in .png, .svg, .pdf, .jpg, not 'map.txt'" in fails(
+        capsys, "explain", picture, *model, "-o", "map.txt"
+    )
+    assert "there is no method 'lime'; there are gradient, " in fails(
+        capsys, "explain", picture, *model, "--method", "lime"
+    )
+    assert "cam can't explain" in fails(capsys, "explain", picture, *model, "--method", "cam")
+    assert "can't take 40x40 pixels (choose another --size)" in fails(
+        capsys, "explain", picture, *model, "--size", "40"
+    )
+    assert "--size must be between 8 and 4096" in fails(capsys, "explain", picture, *model, "--size", "0")
+    assert "there is no file absent.safetensors" in fails(capsys, "explain", picture, "--model", "absent.safetensors")
+    assert "truncated or no safetensors file" in fails(capsys, "explain", picture, "--model", tmp_path / "cut.png")
+    assert "no classifier 'resnet_18'; it has resnet18" in fails(capsys, "explain", picture, "--model", "resnet_18")
+
+
+def test_no_network(capsys, picture, tmp_path):
+    # torch itself says on stdout what it is about to download.
+    assert cli.main(["explain", picture, "--model", "alexnet"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("salkit: error: the weights of alexnet could not be downloaded")
+    assert str(tmp_path / "data" / "weights" / "alexnet.safetensors") in error
+
+
+def test_a_failing_disk_leaves_no_crumbs(capsys, picture, checkpoint, monkeypatch):
+    def full(self, path, **options):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("salkit.display.Figure.savefig", full)
+    assert "No space left on device" in fails(capsys, "explain", picture, "--model", checkpoint)
+
+
+def test_a_camera_held_upright(tmp_path):
+    sideways = Image.new("RGB", (30, 20), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to see it upright
+    sideways.save(tmp_path / "phone.jpg", exif=exif)
+    assert cli._open_picture(tmp_path / "phone.jpg").size == (20, 30)
+
+
+def test_the_middle_square():
+    picture = Image.new("RGB", (60, 20), "black")
+    picture.paste("white", (20, 0, 40, 20))
+    square = cli._square(picture, 10)
+    assert square.shape == (1, 3, 10, 10)
+    assert square[..., 1:-1, 1:-1].min() == 1.0 and square.min() > 0.9  # resizing looks one pixel over the edge
+
+
+# --- doctor
+
+
+def test_doctor(capsys, tmp_path, monkeypatch):
+    (tmp_path / "data" / "weights").mkdir()
+    (tmp_path / "data" / "weights" / "alexnet.safetensors").touch()
+    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path / "absent")
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for line in (f"salkit         {__version__}", f"SALKIT_DATA    {tmp_path / 'data'}", "not found: salkit data get",
+                 "in SALKIT_DATA alexnet", "with salkit    none", "GB where the cache is"):  # fmt: skip
+        assert line in out
+    assert cli.main(["doctor", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["versions"]["salkit"] == __version__
+    assert facts["networks"] == {"with salkit": [], "in SALKIT_DATA": ["alexnet"]}
+    assert facts["data"]["cache"] == str(tmp_path / "cache")
+
+
+def test_doctor_finds_data_and_tells_of_folders_that_are_not_there(capsys, tmp_path, monkeypatch):
+    from salkit.data.mnist import MNIST_FILES
+
+    folder = tmp_path / "data" / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in sum(MNIST_FILES.values(), ()):
+        (folder / name).touch()
+    cli.main(["doctor", "--json"])
+    assert json.loads(capsys.readouterr().out)["data"]["MNIST"] == str(folder)
+    monkeypatch.setenv("SALKIT_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("SALKIT_CACHE", str(tmp_path / "nowhere" / "either"))
+    assert cli.main(["doctor", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert data["SALKIT_DATA"].endswith("nowhere (no such folder)")
+    assert data["cache"].endswith("either (not made yet)")
+    assert data["MNIST"].startswith("not found")
+
+
+# --- data get
+
+
+def test_get_data(capsys, monkeypatch, tmp_path):
+    from salkit import data
+
+    sets = {split: data.scenes(n, seed=0) for split, n in (("train", 4), ("test", 2))}
+    monkeypatch.setattr(data, "cifar10", sets.__getitem__)
+    monkeypatch.setattr(data, "find_cifar10", lambda: tmp_path / "cifar10.tgz")
+    assert cli.main(["data", "get", "cifar10"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{sets['train'].source}: 4 training and 2 test images",
+        f"read from {tmp_path / 'cifar10.tgz'}",
+    ]
+
+
+def test_get_data_without_a_network_is_one_line(capsys, tmp_path):
+    for name in ("cifar10", "mnist"):
+        assert cli.main(["data", "get", name]) == 1
+        error = capsys.readouterr().err.rstrip().splitlines()[-1]
+        assert error.startswith("salkit: error: ") and "What helps: " in error
+
+
+def test_damaged_data_is_one_line(capsys, tmp_path):
+    (tmp_path / "data" / "cifar10.tar.xz").write_bytes(b"not an archive")
+    assert "cifar10.tar.xz" in fails(capsys, "data", "get", "cifar10")
+
+
+# --- the frame
+
+
+def test_interruption(capsys, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_facts", interrupt)
+    assert fails(capsys, "doctor", code=130) == "salkit: interrupted"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["explain"], ["data"], ["data", "get"], ["data", "get", "imagenet"]]
+)
+def test_wrong_usage_ends_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: salkit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["doctor"], ["data", "get"], ["explain"]])
+def test_every_command_helps_with_an_example(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "example" in out and f"\n  {' '.join(['salkit', *command])}" in out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"salkit {__version__}\n"
+
+
+def test_as_a_module_and_without_waiting_for_torch():
+    code = (
+        "import sys, runpy; sys.argv = ['salkit', '--help']\n"
+        "try: runpy.run_module('salkit', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: salkit")
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    code = (
+        "import sys; from salkit import cli\n"
+        "cli._facts = lambda: {'x': {str(i): 'y' * 100 for i in range(5000)}}\n"
+        "sys.exit(cli.main(['doctor']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        error = process.stderr.read()
+    assert (process.returncode, error) == (0, "")

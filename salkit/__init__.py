@@ -42,7 +42,7 @@ _METHODS = (
     "rise",
     "smoothgrad",
 )
-_HOME = {"start": "lab", "Run": "lab", "METHODS": "attribution", "feature_maps": "attribution"}
+_HOME = {"start": "lab", "Run": "lab", "METHODS": "attribution", "feature_maps": "attribution", "compare": "evaluation"}
 _HOME.update(dict.fromkeys(_METHODS, "attribution"))
 
 __all__ = [*_SUBMODULES, *_HOME]

@@ -3,6 +3,7 @@
 from ..errors import DataUnavailableError
 from .cifar import CIFAR10_CLASSES, cifar10, find_cifar10, get_cifar10
 from .course import for_course
+from .events import events
 from .imageset import ImageSet
 from .mnist import mnist
 from .scenes import scene_pairs, scenes
@@ -12,6 +13,7 @@ __all__ = [
     "DataUnavailableError",
     "ImageSet",
     "cifar10",
+    "events",
     "find_cifar10",
     "for_course",
     "get_cifar10",

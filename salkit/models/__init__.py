@@ -1,6 +1,7 @@
 """Networks: four architectures, checkpoints, and ready-trained weights."""
 
 from .checkpoint import load_checkpoint, load_weights, read_metadata, save_checkpoint
+from .handwired import HandWired, colour_tiles
 from .nets import (
     ARCHITECTURES,
     Normalize,
@@ -14,7 +15,9 @@ from .zoo import imagenet_classes, pretrained, trained, trained_metadata, traine
 
 __all__ = [
     "ARCHITECTURES",
+    "HandWired",
     "Normalize",
+    "colour_tiles",
     "count_parameters",
     "efficientnet_b0",
     "fc_net",

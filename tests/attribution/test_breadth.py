@@ -4,12 +4,12 @@ What does not apply is listed here, with the reason that `Method.why_not` gives.
 """
 
 import pytest
-import torch
 from small_nets import images
 
 from salkit.attribution import METHODS
+from tools.referees import CLASSIFIERS, classifier
 
-models = pytest.importorskip("torchvision.models")
+pytest.importorskip("torchvision")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 RECTIFIER = ("guided_backprop", "deconvnet", "guided_gradcam")
@@ -38,12 +38,6 @@ MISSING = {
     "vgg11": NO_POOLED_HEAD,
     "vit_b_32": {**NO_RELU, **OTHER_LAYOUT, **NO_POOLED_HEAD},
 }
-BUILD = {
-    "googlenet": {"init_weights": False, "aux_logits": False},  # the initialisation takes seconds
-    "inception_v3": {"init_weights": False, "aux_logits": False},
-    "vit_b_32": {"image_size": 64},
-}
-SIZE = {"inception_v3": 140, "alexnet": 96}  # so that the last grid has more than one place
 CHEAP = {
     "smoothgrad": {"n_samples": 1},
     "integrated_gradients": {"n_steps": 2},
@@ -52,11 +46,10 @@ CHEAP = {
 }
 
 
-@pytest.mark.parametrize("name", MISSING)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_method_that_applies(name):
-    torch.manual_seed(0)
-    net = models.get_model(name, weights=None, num_classes=5, **BUILD.get(name, {})).train()
-    size = SIZE.get(name, 64)
+    net, size = classifier(name, num_classes=5)
+    net.train()
     x = images(n=1, height=size, width=size)
     reasons = {method: METHODS[method].why_not(net, x) for method in METHODS}
     assert {method for method, reason in reasons.items() if reason} == set(MISSING[name])

@@ -10,6 +10,7 @@ from small_nets import images
 from torch import nn
 
 import salkit
+from salkit.models import trained
 
 attr = pytest.importorskip("captum.attr")
 models = pytest.importorskip("torchvision.models")
@@ -24,11 +25,24 @@ def modules_only():
     )  # fmt: skip
 
 
+def random(name):
+    return lambda: models.get_model(name, weights=None, num_classes=10)
+
+
+# How to build a network, and a layer with a grid.
 NETS = {
     "modules only": (modules_only, "4"),
-    "resnet18": (lambda: models.resnet18(weights=None, num_classes=10), "layer2"),
-    "mobilenet_v3_small": (lambda: models.mobilenet_v3_small(weights=None, num_classes=10), "features.3"),
+    "resnet18": (random("resnet18"), "layer2"),
+    "vgg11": (random("vgg11"), "features.8"),
+    "mobilenet_v3_small": (random("mobilenet_v3_small"), "features.3"),
+    "densenet121": (random("densenet121"), "features.denseblock2"),
+    "fc, trained": (lambda: trained("fc"), None),
+    "shallow_cnn, trained": (lambda: trained("shallow_cnn"), "net.features.2"),
+    "resnet18, trained": (lambda: trained("resnet18"), "net.layer2"),
+    "efficientnet_b0, trained": (lambda: trained("efficientnet_b0"), "net.features.4"),
 }
+# DenseNet's last rectifier is a function call, and captum misses it; EfficientNet has none.
+NO_RULES = ("densenet121", "efficientnet_b0, trained")
 TARGET = torch.tensor([3, 7])
 
 
@@ -37,7 +51,7 @@ def case(request):
     build, layer = NETS[request.param]
     torch.manual_seed(0)
     net = build()
-    return net.eval(), images(n=2, height=32, width=32), layer
+    return request.param, net.eval(), images(n=2, height=32, width=32), layer
 
 
 def assert_equal(found, expected):
@@ -48,14 +62,14 @@ def assert_equal(found, expected):
 
 
 def test_gradients(case):
-    net, x, _ = case
+    _, net, x, _ = case
     assert_equal(salkit.gradient(net, x, TARGET), attr.Saliency(net).attribute(x, TARGET, abs=False))
     assert_equal(salkit.input_x_gradient(net, x, TARGET), attr.InputXGradient(net).attribute(x, TARGET))
 
 
 @pytest.mark.parametrize(("rule", "theirs"), [("gauss_legendre", "gausslegendre"), ("midpoint", "riemann_middle")])
 def test_integrated_gradients(case, rule, theirs):
-    net, x, _ = case
+    _, net, x, _ = case
     found, delta = salkit.integrated_gradients(
         net, x, TARGET, baseline=0.2, n_steps=6, rule=rule, return_delta=True
     )
@@ -66,19 +80,23 @@ def test_integrated_gradients(case, rule, theirs):
 
 
 def test_rectifier_rules(case):
-    net, x, _ = case
+    name, net, x, _ = case
+    if name in NO_RULES:
+        pytest.skip("captum does not compute the definition: see test_rectifiers and book/referees.md")
     assert_equal(salkit.guided_backprop(net, x, TARGET), attr.GuidedBackprop(net).attribute(x, TARGET))
     assert_equal(salkit.deconvnet(net, x, TARGET), attr.Deconvolution(net).attribute(x, TARGET))
 
 
 def test_gradcam(case):
-    net, x, layer = case
+    _, net, x, layer = case
+    if layer is None:
+        pytest.skip("no layer has a grid")
     expected = attr.LayerGradCam(net, net.get_submodule(layer)).attribute(x, TARGET)
     assert_equal(salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False), expected)
 
 
 def test_occlusion(case):
-    net, x, _ = case
+    _, net, x, _ = case
     for window, stride in ((12, 10), (16, 16)):
         expected = attr.Occlusion(net).attribute(
             x, (3, window, window), (3, stride, stride), 0.5, TARGET, perturbations_per_eval=9

@@ -123,5 +123,6 @@ class RectifierMode(TorchFunctionMode):
         self.calls += 1
         x = args[0] if args else kwargs["input"]
         y = self.rectify(x, top)
-        # In place, everybody who holds x sees y from now on, as with the function itself.
-        return x.copy_(y) if function in _IN_PLACE or kwargs.get("inplace") else y
+        if function in _IN_PLACE or kwargs.get("inplace"):
+            x.copy_(y)  # Everybody who holds x sees y from now on, as with the function itself.
+        return y

@@ -82,7 +82,7 @@ METHODS: dict[str, Method] = {
     "input_x_gradient": Method(input_x_gradient, "1 forward, 1 backward"),
     "smoothgrad": Method(smoothgrad, "n_samples + 1 forward, n_samples backward"),
     "integrated_gradients": Method(integrated_gradients, "n_steps + 2 forward, n_steps backward"),
-    "deeplift": Method(deeplift, "3 forward, 1 backward", "rectifiers that are modules, each used once"),
+    "deeplift": Method(deeplift, "3 forward, 1 backward"),
     "deconvnet": Method(deconvnet, "1 forward, 1 backward", "a ReLU", (_rectifier,)),
     "guided_backprop": Method(guided_backprop, "1 forward, 1 backward", "a ReLU", (_rectifier,)),
     "gradcam": Method(gradcam, "1 forward, backward to the layer", "a layer with a grid", (_layer_with_a_grid,)),

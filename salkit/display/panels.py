@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from ..errors import InputError
@@ -166,6 +167,8 @@ def _draw(axes, panel, signed: bool, colours) -> None:
     scale = {}
     if panel.ndim == 2 and panel.dtype == bool:
         scale = dict(cmap="gray", vmin=0, vmax=1)
+        # A mask that is true everywhere would vanish into the page.
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=GREY, linewidth=1.5))
     elif panel.ndim == 2:
         panel = heatmap(panel[None], signed=signed)[0].numpy()
         scale = dict(cmap=colours[signed], vmin=-1 if signed else 0, vmax=1)

@@ -1,7 +1,6 @@
 """The built pages in a real browser: nothing remote, no error, mathematics, a phone, dark mode, every link."""
 
 import re
-import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
@@ -9,30 +8,16 @@ import pytest
 
 from tools import address, build, chapters
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Milliseconds before the browser counts as stuck: a busy machine is slow, and that is no defect of a page.
 PATIENCE = 120_000
 LOCAL = ("file", "data", "blob", "about")
 PAGES = [*build.pages(), "index", "search", "genindex"]
-
-needs_browser = pytest.mark.skipif(not BROWSER, reason="there is no Chromium or Chrome here: apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
 def html():
     """The folder with the pages, built if they are not up to date."""
     return build.build().parent
-
-
-@pytest.fixture(scope="session")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Without a sandbox: in a container there is no right to make one, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"], timeout=PATIENCE)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -68,7 +53,6 @@ def test_every_built_page_is_looked_at(html):
     assert {str(path.with_suffix("")) for path in built} == set(PAGES)
 
 
-@needs_browser
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_whole_without_a_network(visit, name):
     page = visit(name)
@@ -78,7 +62,6 @@ def test_a_page_is_whole_without_a_network(visit, name):
     assert page.locator("mjx-merror").count() == 0
 
 
-@needs_browser
 @pytest.mark.parametrize("name", PAGES)
 def test_a_phone_never_scrolls_sideways(visit, name):
     page = visit(name, width=360)
@@ -86,7 +69,6 @@ def test_a_phone_never_scrolls_sideways(visit, name):
     assert widths[0] <= widths[1], f"{name} is {widths[0]} pixels wide on a screen of {widths[1]}"
 
 
-@needs_browser
 @pytest.mark.parametrize("name", build.pages())
 def test_dark_mode_leaves_the_colours_of_images_alone(visit, name):
     page = visit(name, dark=True)
@@ -104,7 +86,6 @@ def test_dark_mode_leaves_the_colours_of_images_alone(visit, name):
     assert set(filters) == {"none"}
 
 
-@needs_browser
 def test_mathematics_is_drawn(visit):
     page = visit("book/notation")
     box = page.locator("mjx-container").first.bounding_box()

@@ -38,6 +38,8 @@ def visit(browser, html):
         page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto((html / f"{name}.html").as_uri(), wait_until="load")
+        if name == "index":  # It only leads on to the first page; a busy machine takes a moment.
+            page.wait_for_url("**/book/index.html")
         if page.locator(".math").count():
             page.wait_for_function("window.MathJax?.startup?.promise")
             page.evaluate("MathJax.startup.promise")

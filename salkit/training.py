@@ -168,6 +168,7 @@ def fit(
     label_smoothing: float = 0.05,
     schedule: str = "one_cycle",
     shift: int | None = 3,
+    attack: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
     patience: int | None = None,
     loss_delta: float | None = None,
     mixed_precision: bool | None = None,
@@ -191,6 +192,8 @@ def fit(
         weight_decay, label_smoothing: as usual.
         schedule: ``"one_cycle"`` or ``"constant"``.
         shift: augmentation by flips and shifts up to so many pixels; ``None`` trains on the plain images.
+        attack: adversarial training (Madry et al. 2018): called with the model, a batch of images in [0, 1] and
+            its labels, it gives the images to learn from instead, for example ``salkit.fgsm``. ``val`` stays clean.
         patience: stop when so many epochs in a row brought no better validation accuracy.
         loss_delta: stop when the training loss fell by less than this from one epoch to the next.
         mixed_precision: autocast, bfloat16 where the device has it, else float16 with loss scaling.
@@ -260,7 +263,10 @@ def fit(
                     images, labels = train.images[index], train.labels[index]
                     if shift is not None:
                         images = augment(images, shift=shift, generator=generator)
-                    images = (images.float() / 255).contiguous(memory_format=layout)
+                    images = images.float() / 255
+                    if attack:
+                        images = attack(model, images, labels)
+                    images = images.contiguous(memory_format=layout)
                     with autocast():
                         logits = forward(images)
                     loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)

@@ -60,6 +60,20 @@ def test_learns_what_is_easy(schedule):
     assert evaluate(model, VAL)[1] == history.best["val_accuracy"], "the best weights are in the model"
 
 
+def test_adversarial_training_learns_from_what_the_attack_returns():
+    seen = []
+
+    def black(model, images, labels):
+        seen.append((len(images), len(labels), images.dtype, images.max().item() <= 1, model.training))
+        return torch.zeros_like(images)
+
+    model = small_net()
+    before = model[0].weight.clone()
+    fit(model, TRAIN, VAL, attack=black, weight_decay=0.0, **QUICK)
+    assert len(seen) == 3 * 6 and set(seen) <= {(16, 16, torch.float32, True, True), (10, 10, torch.float32, True, True)}
+    assert torch.equal(before, model[0].weight), "black images have no gradient for the first weights"
+
+
 def test_the_same_seed_gives_the_same_weights_bit_for_bit():
     models = [small_net() for _ in range(3)]
     histories = [fit(model, TRAIN, VAL, **QUICK, seed=seed) for model, seed in zip(models, (0, 0, 1), strict=True)]

@@ -36,7 +36,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
     Raises:
         InputError: before the model runs, when the inputs or the model can't be explained.
     """
-    _check(model, inputs)
+    modules = _check(model, inputs)
     with ExitStack() as stack:
         stack.enter_context(_ONE_AT_A_TIME)
         stack.enter_context(torch.inference_mode(False))
@@ -45,27 +45,27 @@ def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
         stack.enter_context(torch.random.fork_rng(devices=devices))
         if "torch._dynamo" in sys.modules:  # nothing can be compiled before that is imported
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(_evaluation_mode(model))
-        stack.enter_context(_untracked_parameters(model))
+        stack.enter_context(_evaluation_mode(modules))
+        stack.enter_context(_untracked_parameters(modules))
         yield inputs.clone() if inputs.is_inference() else inputs.detach()
 
 
 @contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    flags = [(module, module.training) for module in model.modules()]
+def _evaluation_mode(modules: list[nn.Module]) -> Iterator[None]:
+    in_training = [module for module in modules if module.training]
     try:
-        for module, _ in flags:  # not model.eval(), which a subclass may override to do more
+        for module in in_training:  # not model.eval(), which a subclass may override to do more
             module.training = False
         yield
     finally:
-        for module, training in flags:
-            module.training = training
+        for module in in_training:
+            module.training = True
 
 
 @contextmanager
-def _untracked_parameters(model: nn.Module) -> Iterator[None]:
+def _untracked_parameters(modules: list[nn.Module]) -> Iterator[None]:
     """No graph is built for the weights, which saves memory and, below an explained layer, time."""
-    tracked = [p for p in model.parameters() if p.requires_grad and p.is_leaf]
+    tracked = {p for module in modules for p in _tensors(module._parameters) if p.requires_grad and p.is_leaf}
     try:
         for parameter in tracked:
             parameter.requires_grad_(False)
@@ -75,7 +75,12 @@ def _untracked_parameters(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _check(model: nn.Module, inputs: Tensor) -> None:
+def _tensors(named: dict[str, Tensor | None]) -> list[Tensor]:
+    return [tensor for tensor in named.values() if tensor is not None]
+
+
+def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
+    """The modules of the model, walked once: for a small input that is most of what a call costs beside the passes."""
     if not isinstance(model, nn.Module):
         raise InputError(f"the model must be a torch.nn.Module, not {type(model).__name__}: wrap it in one")
     if not isinstance(inputs, Tensor):
@@ -84,5 +89,8 @@ def _check(model: nn.Module, inputs: Tensor) -> None:
         raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
     if inputs.ndim < 2 or not len(inputs):
         raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
-    if any(tensor.is_inference() for group in (model.parameters(), model.buffers()) for tensor in group):
+    modules = list(model.modules())
+    own = ((*_tensors(module._parameters), *_tensors(module._buffers)) for module in modules)
+    if any(tensor.is_inference() for tensors in own for tensor in tensors):
         raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")
+    return modules

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError, SalkitWarning
-from .core import call, copies, differentiate, first_look, repeat, rows_in_one_pass, scores_of, slices, spread, wide
+from .core import classes_of, copies, differentiate_with_scores, repeat, rows_in_one_pass, slices, spread, wide
 
 RULES = ("gauss_legendre", "midpoint", "trapezoid")
 
@@ -54,24 +54,33 @@ def integrated_gradients(
         SalkitWarning: when the completeness gap is large: more steps are needed.
     """
     alphas, weights = points(rule, n_steps)
+    # Both ends of the line go along without weight: the difference of their scores is what the map has to add up to.
+    alphas, weights = torch.cat([alphas.new_tensor([0, 1]), alphas]), torch.cat([weights.new_zeros(2), weights])
+    signs = torch.zeros_like(weights)
+    signs[:2] = signs.new_tensor([-1, 1])
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
         starts = _baselines(baseline, x)
         rows = rows_in_one_pass(x, batch_size)
-        target, scores = first_look(model, x, target, rows)
+        given, target = target, classes_of(model, x, target, rows)
         maps = torch.zeros_like(x, dtype=wide(x.dtype))
-        at_start = torch.zeros_like(scores, dtype=maps.dtype)
+        change = torch.zeros(len(x), dtype=maps.dtype, device=x.device)
+        first = given is not None
         for start in starts:
             for part in slices(len(x), rows):
                 begin, way, mine = start[part], x[part] - start[part], targets.take(target, part)
-                with torch.no_grad():
-                    at_start[part] += scores_of(call(model, begin), mine, len(begin)) / len(starts)
-                for which in copies(len(way), n_steps, rows):
-                    alpha, weight = (t[which].to(x).reshape(-1, *[1] * x.ndim) for t in (alphas, weights))
-                    on_the_line = (begin + alpha * way).flatten(0, 1)
-                    found = differentiate(model, on_the_line, repeat(mine, len(alpha))).unflatten(0, (len(alpha), -1))
-                    maps[part] += (weight * found.to(maps.dtype)).sum(0) * way / len(starts)
-    change = scores - at_start
+                for which in copies(len(way), n_steps + 2, rows):
+                    alpha, weight, sign = (t[which].to(x) for t in (alphas, weights, signs))
+                    weight = weight.reshape(-1, *[1] * x.ndim)
+                    on_the_line = (begin + alpha.reshape(weight.shape) * way).flatten(0, 1)
+                    classes = repeat(mine, len(alpha))
+                    found, scores = differentiate_with_scores(model, on_the_line, classes, first=first, whole=target)
+                    first = False
+                    found, scores = (t.to(maps.dtype).unflatten(0, (len(alpha), -1)) for t in (found, scores))
+                    # An end may have no finite gradient, and 0 times infinity is not 0.
+                    weighed = torch.where(weight == 0, 0, weight * found)
+                    maps[part] += weighed.sum(0) * way / len(starts)
+                    change[part] += sign.to(maps.dtype) @ scores / len(starts)
     delta = maps.flatten(1).sum(1) - change
     _warn_of_gap(delta, change, maps, n_steps)
     maps = maps.to(inputs.dtype)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .. import targets
 from .._state import untouched
 from ..errors import InputError
-from .core import copies, first_look, repeat, rows_in_one_pass, score, slices, spread, wide
+from .core import classes_of, copies, first_look, repeat, rows_in_one_pass, score, slices, spread, wide
 
 
 def occlusion(
@@ -52,25 +52,25 @@ def occlusion(
     """
     with untouched(model, inputs) as x, torch.no_grad():
         target = targets.check(target, len(x))
-        places = _windows(_grid(x), window, stride)
+        grid = _grid(x)
+        places = _windows(grid, window, stride)
         cover = spread(baseline, x)
         rows = rows_in_one_pass(x, batch_size)
         how = targets.probability if probability else targets.score
         target, scores = first_look(model, x, target, rows, how)
-        drops = torch.zeros(len(x), *_grid(x), dtype=wide(x.dtype), device=x.device)
+        drops = torch.zeros(len(x), *grid, dtype=wide(x.dtype), device=x.device)
         counts = torch.zeros_like(drops[0])
         for part in slices(len(x), rows):
             whole, mine = x[part], targets.take(target, part)
             for which in copies(len(whole), len(places), rows):
-                hidden = whole.expand(which.stop - which.start, *whole.shape).clone()
-                for copy, place in zip(hidden, places[which]):
-                    copy[(..., *place)] = cover[part][(..., *place)]
-                left = score(model, hidden.flatten(0, 1), repeat(mine, len(hidden)), how)
-                drop = scores[part] - left.unflatten(0, (len(hidden), -1))
-                for place, values in zip(places[which], drop):
-                    drops[(part, *place)] += values.reshape(-1, *[1] * len(place))
-        for place in places:
-            counts[place] += 1
+                masks = _masks(places[which], grid, x.device)
+                over = masks[:, None, None] if x.ndim > 2 else masks[:, None]  # (windows, sample, channel, *grid)
+                hidden = torch.where(over, cover[part], whole).flatten(0, 1)
+                left = score(model, hidden, repeat(mine, len(masks)), how).unflatten(0, (len(masks), -1))
+                drop = (scores[part] - left).to(drops.dtype)
+                drops[part] += torch.einsum("mn,m...->n...", drop, masks.to(drops.dtype))
+                if part.start == 0:
+                    counts += masks.sum(0)
         return _in_every_channel(drops / counts, x)
 
 
@@ -117,7 +117,7 @@ def rise(
         cover = spread(baseline, x)
         rows = rows_in_one_pass(x, batch_size)
         how = targets.probability if probability else targets.score
-        target, _ = first_look(model, x, target, rows, how)
+        given, target = target, classes_of(model, x, target, rows)
         maps = torch.zeros(len(x), *_grid(x), dtype=wide(x.dtype), device=x.device)
         for part in slices(len(x), rows):
             whole, mine = x[part], targets.take(target, part)
@@ -126,7 +126,9 @@ def rise(
                 masks = [_soft_mask(_grid(x), cells, keep, generator) for _ in range(which.stop - which.start)]
                 masks = torch.stack(masks).to(x)[:, None, None]  # (masks, sample, channel, *grid)
                 kept = cover[part] + masks * (whole - cover[part])
-                found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how).unflatten(0, (len(kept), -1))
+                first = given is not None and part.start == which.start == 0
+                found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how, first=first, whole=target)
+                found = found.unflatten(0, (len(kept), -1))
                 maps[part] += torch.einsum("mn,m...->n...", found.to(maps.dtype), masks[:, 0, 0].to(maps.dtype))
         return _in_every_channel(maps / (n_masks * keep), x)
 
@@ -170,6 +172,18 @@ def _windows(grid: tuple[int, ...], window, stride) -> list[tuple[slice, ...]]:
         for side, step, size in zip(sides, steps, grid)
     ]
     return list(itertools.product(*along_each_axis))
+
+
+def _masks(places: Sequence[tuple[slice, ...]], grid: tuple[int, ...], device) -> Tensor:
+    """``(windows, *grid)`` bool, true where the window is."""
+    masks = torch.ones(len(places), *grid, dtype=torch.bool, device=device)
+    for axis, size in enumerate(grid):
+        start = torch.tensor([place[axis].start for place in places], device=device)[:, None]
+        stop = torch.tensor([place[axis].stop for place in places], device=device)[:, None]
+        index = torch.arange(size, device=device)
+        inside = (start <= index) & (index < stop)
+        masks &= inside.reshape(len(places), *(size if i == axis else 1 for i in range(len(grid))))
+    return masks
 
 
 def _one_each(name: str, value, grid: tuple[int, ...]) -> list[int]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError
-from .core import copies, differentiate, first_look, repeat, rows_in_one_pass, slices, wide
+from .core import classes_of, copies, differentiate, repeat, rows_in_one_pass, slices, wide
 
 REDUCTIONS = ("mean", "square", "abs", "var")
 
@@ -55,11 +55,10 @@ def smoothgrad(
         InputError, TargetError: see ``gradient``; also an option out of range.
     """
     _check(n_samples, noise_level, sigma, reduce)
-    step = method or differentiate
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
         rows = rows_in_one_pass(x, batch_size)
-        target, _ = first_look(model, x, target, rows)
+        given, target = target, classes_of(model, x, target, rows)
         maps = []
         for part in slices(len(x), rows):
             clean, classes = x[part], targets.take(target, part)
@@ -72,7 +71,11 @@ def smoothgrad(
                 # One draw a copy: the stream does not depend on how many go into a pass.
                 noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in range(n)]).to(x)
                 noisy = (clean + scale * noise[:, None]).flatten(0, 1)
-                found = step(model, noisy, repeat(classes, n))
+                if method:
+                    found = method(model, noisy, repeat(classes, n))
+                else:
+                    first = given is not None and part.start == which.start == 0
+                    found = differentiate(model, noisy, repeat(classes, n), first=first, whole=target)
                 if found.shape != noisy.shape:
                     raise InputError(f"method gave maps {tuple(found.shape)} for inputs {tuple(noisy.shape)}")
                 found = found.to(total.dtype).unflatten(0, (n, -1))

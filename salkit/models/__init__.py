@@ -1,4 +1,4 @@
-"""Networks: four architectures, checkpoints, and ready-trained weights."""
+"""Networks: architectures, checkpoints, and ready-trained weights."""
 
 from .checkpoint import load_checkpoint, load_weights, read_metadata, save_checkpoint
 from .handwired import HandWired, colour_tiles
@@ -10,6 +10,7 @@ from .nets import (
     fc_net,
     resnet18,
     shallow_cnn,
+    small_cnn,
 )
 from .zoo import imagenet_classes, pretrained, trained, trained_metadata, trained_names
 
@@ -29,6 +30,7 @@ __all__ = [
     "resnet18",
     "save_checkpoint",
     "shallow_cnn",
+    "small_cnn",
     "trained",
     "trained_metadata",
     "trained_names",

@@ -87,7 +87,19 @@ def test_the_path_runs_from_the_baseline_to_the_input():
     seen = []
     x, start = torch.tensor([[1.0, 5.0]]), torch.tensor([0.0, 3.0])
     integrated_gradients(Spy(), x, 0, baseline=start, n_steps=3, rule="trapezoid")
-    assert torch.cat(seen).tolist() == [[1, 5], [0, 3], [0, 3], [0.5, 4], [1, 5]]
+    ends, path = [[0, 3], [1, 5]], [[0, 3], [0.5, 4], [1, 5]]
+    assert torch.cat(seen).tolist() == ends + path
+
+
+def test_a_slope_without_bound_at_an_end_does_no_harm():
+    class Root(nn.Module):
+        def forward(self, x):
+            return x.sqrt()
+
+    x = torch.tensor([[4.0, 9.0]], dtype=torch.float64)
+    found, delta = integrated_gradients(Root(), x, 1, n_steps=400, return_delta=True)
+    torch.testing.assert_close(found, torch.tensor([[0.0, 3.0]], dtype=torch.float64), atol=0.01, rtol=0)
+    torch.testing.assert_close(delta, found.sum(1) - 3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 1000])

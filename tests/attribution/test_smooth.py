@@ -60,7 +60,7 @@ def test_noise_is_relative_to_each_samples_own_range():
     x = torch.stack([torch.linspace(0, 1, 4000), torch.linspace(0, 10, 4000)])
     spy = Spy()
     smoothgrad(spy, x, 0, noise_level=0.2, n_samples=8, batch_size=16)
-    noise = spy.seen[1].unflatten(0, (8, 2)) - x
+    noise = spy.seen[0].unflatten(0, (8, 2)) - x
     assert torch.allclose(noise.std((0, 2)), torch.tensor([0.2, 2.0]), rtol=0.02)
     assert abs(noise.mean()) < 0.02
 
@@ -68,7 +68,7 @@ def test_noise_is_relative_to_each_samples_own_range():
 def test_copies_differ_and_seeds_differ():
     spy, x = Spy(), images(n=1)
     smoothgrad(spy, x, 0, n_samples=3)
-    assert len(torch.unique(spy.seen[1], dim=0)) == 3
+    assert len(torch.unique(spy.seen[0], dim=0)) == 3
     a, b, c = (smoothgrad(small_net(), x, n_samples=2, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(a, b) and not torch.allclose(a, c)
 

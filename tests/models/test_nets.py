@@ -1,20 +1,26 @@
-"""The four networks: sizes, shapes, strides, and that they take images in [0, 1]."""
+"""The networks: sizes, shapes, strides, and that they take images in [0, 1]."""
 
 import pytest
 import torch
 
 from salkit.models import ARCHITECTURES, Normalize, count_parameters, efficientnet_b0, fc_net, resnet18, shallow_cnn
 
-PARAMETERS = {"fc": 4_889_834, "shallow_cnn": 2_131_530, "resnet18": 11_181_642, "efficientnet_b0": 4_020_358}
+PARAMETERS = {
+    "fc": 4_889_834,
+    "shallow_cnn": 2_131_530,
+    "resnet18": 11_181_642,
+    "efficientnet_b0": 4_020_358,
+    "small_cnn": 539_178,
+}
 STRIDES = [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 
-def test_the_table_names_all_four():
+def test_the_table_names_them_all():
     assert set(ARCHITECTURES) == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("name, count", PARAMETERS.items())
-def test_parameter_counts_are_those_of_the_sources(name, count):
+def test_parameter_counts_are_those_that_the_docstrings_and_sources_give(name, count):
     assert count_parameters(ARCHITECTURES[name]()) == count
 
 

@@ -21,7 +21,7 @@ book: $(INSTALLED)  ## build the executed edition and print where it is
 	@$(RUN) -m tools.build
 
 test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast profile, in parallel
-	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadfile \
+	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadgroup \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST)
 
 execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them
@@ -34,7 +34,7 @@ check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 	$(RUN) -m tools.chapters check
 
 bench: $(INSTALLED)  ## run every benchmark
-	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+	@for name in import_time scenes scores attribution; do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
 
 lint: $(INSTALLED)  ## check the style of the code
 	$(BIN)/ruff check .

@@ -1,88 +1,107 @@
-"""salkit beside captum and pytorch-grad-cam; run with `python benchmarks/attribution.py [--help]`.
+"""salkit beside captum and pytorch-grad-cam: `python -m benchmarks.attribution [--help]`.
 
-The same model, image and number of threads for all, in turns, medians of several rounds. captum runs at its defaults,
-and at the best batch size that a small sweep finds for it. What both compute must be equal, or the run stops.
-pytorch-grad-cam takes part where it is installed.
+The same network, image and number of threads for all, run in turns; medians of several rounds. salkit runs at its
+defaults; captum at its defaults, and at the batch size that is the fastest of a small sweep. What both compute must
+be equal, or the run stops. The peak memory of a default call on a 224-pixel image is measured in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
-import captum
 import torch
 import torchvision
-from captum import attr
+from torch import Tensor, nn
 
 import salkit
+
+from .report import machine, peak_memory_mb, write
 
 SWEEP = (1, 4, 10, 25, 75)
 TARGET = 3
 COPIES = 50  # noisy copies, and points on a path
+LAYERS = {"resnet18": "layer3", "vgg11": "features.15"}  # for Grad-CAM; VGG's without an in-place rectifier behind it
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def contestants(net: torch.nn.Module, x: torch.Tensor, layer: str) -> dict[str, tuple[Callable, ...]]:
-    """For each method: ours; captum at its defaults; captum at a batch size; whether the maps must be equal."""
+@dataclass(frozen=True)
+class Contest:
+    """One method, by everybody.
+
+    Attributes:
+        ours, theirs: the default calls of salkit and captum.
+        theirs_at: captum with so many rows in one pass, where it has that option.
+        same: two calls that must agree, if not ``ours`` and ``theirs`` themselves.
+        third: pytorch-grad-cam.
+    """
+
+    ours: Callable[[], Tensor]
+    theirs: Callable[[], Tensor]
+    theirs_at: Callable[[int], Tensor] | None = None
+    same: tuple[Callable[[], Tensor], Callable[[], Tensor]] | None = None
+    third: Callable | None = None
+
+
+def contests(net: nn.Module, x: Tensor, layer: str) -> dict[str, Contest]:
+    from captum import attr
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     channels, size = x.shape[1:3]
     window = max(1, size // 8)
     stride = max(1, window // 2)
     noise = 0.15 * float(x.max() - x.min())
-    smooth = attr.NoiseTunnel(attr.Saliency(net))
-    inner = net.get_submodule(layer)
+    tunnel = attr.NoiseTunnel(attr.Saliency(net))
+    grad_cam = GradCAM(net, [net.get_submodule(layer)])
 
-    def their_smoothgrad(**options):
-        return smooth.attribute(x, nt_samples=COPIES, stdevs=noise, target=TARGET, abs=False, **options)
+    def their_smoothgrad(stdevs=noise, **options):
+        return tunnel.attribute(x, nt_samples=COPIES, stdevs=stdevs, target=TARGET, abs=False, **options)
 
     def their_path(**options):
         return attr.IntegratedGradients(net).attribute(x, target=TARGET, n_steps=COPIES, **options)
 
     def their_occlusion(**options):
-        return attr.Occlusion(net).attribute(
-            x, (channels, window, window), (channels, stride, stride), 0.5, TARGET, **options
-        )
+        sides, steps = (channels, window, window), (channels, stride, stride)
+        return attr.Occlusion(net).attribute(x, sides, steps, 0.5, TARGET, **options)
 
     return {
-        "gradient": (
+        "gradient": Contest(
             lambda: salkit.gradient(net, x, TARGET),
             lambda: attr.Saliency(net).attribute(x, TARGET, abs=False),
-            None,
-            True,
         ),
-        "smoothgrad": (
+        "smoothgrad": Contest(
             lambda: salkit.smoothgrad(net, x, TARGET, n_samples=COPIES),
             their_smoothgrad,
             lambda rows: their_smoothgrad(nt_samples_batch_size=rows),
-            False,
+            # Each draws its own noise: without any they must agree.
+            same=(lambda: salkit.smoothgrad(net, x, TARGET, sigma=0.0), lambda: their_smoothgrad(stdevs=0.0)),
         ),
-        "integrated_gradients": (
+        "integrated_gradients": Contest(
             lambda: salkit.integrated_gradients(net, x, TARGET, n_steps=COPIES),
             their_path,
             lambda rows: their_path(internal_batch_size=rows),
-            True,
         ),
-        "occlusion": (
+        "occlusion": Contest(
             lambda: salkit.occlusion(net, x, TARGET),
             their_occlusion,
             lambda rows: their_occlusion(perturbations_per_eval=rows),
-            True,
         ),
-        "guided_backprop": (
+        "guided_backprop": Contest(
             lambda: salkit.guided_backprop(net, x, TARGET),
             lambda: attr.GuidedBackprop(net).attribute(x, TARGET),
-            None,
-            True,
         ),
-        "gradcam": (
+        "gradcam": Contest(
             lambda: salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False),
-            lambda: attr.LayerGradCam(net, inner).attribute(x, TARGET),
-            None,
-            True,
+            lambda: attr.LayerGradCam(net, net.get_submodule(layer)).attribute(x, TARGET),
+            third=lambda: grad_cam(x, [ClassifierOutputTarget(TARGET)]),
         ),
     }
 
@@ -90,77 +109,107 @@ def contestants(net: torch.nn.Module, x: torch.Tensor, layer: str) -> dict[str, 
 def seconds(function: Callable) -> float:
     start = time.perf_counter()
     function()
-    if torch.cuda.is_available():
+    if DEVICE == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
-def race(net: torch.nn.Module, x: torch.Tensor, layer: str, rounds: int) -> list[dict]:
-    """One row for each method: median seconds, and how many times longer the peers take."""
-    rows = []
-    for method, (ours, theirs, theirs_at, equal) in contestants(net, x, layer).items():
-        runners = {"salkit": ours, "captum": theirs}
-        if theirs_at:
-            settings = {rows_at_once: partial(theirs_at, rows_at_once) for rows_at_once in SWEEP}
-            best = min(settings, key=lambda rows_at_once: seconds(settings[rows_at_once]))  # noqa: B023
-            runners["captum best"] = settings[best]
-        if method == "gradcam" and (peer := pytorch_grad_cam(net, x, layer)):
-            runners["pytorch-grad-cam"] = peer
-        first, second = ours(), theirs()  # also warms up
-        if equal and (first - second).abs().max() > 1e-4 * second.abs().max():
-            raise SystemExit(f"{method}: salkit and captum differ by {(first - second).abs().max():.3g}")
-        times = {name: [] for name in runners}
-        for _ in range(rounds):
-            for name, runner in runners.items():
-                times[name].append(seconds(runner))
-        medians = {name: statistics.median(runs) for name, runs in times.items()}
-        rows.append({"method": method, **medians, **({"captum best batch": best} if theirs_at else {})})
-    return rows
+def race(contest: Contest, rounds: int) -> dict:
+    """Median seconds of each, and the times as long as salkit that the others take.
+
+    A ratio is the median over the rounds of the ratio within a round, so that a slow moment of the machine counts less.
+    """
+    one, other = (function() for function in contest.same or (contest.ours, contest.theirs))
+    if (one - other).abs().max() > 1e-3 * other.abs().max():  # 32 bits, sums in another order
+        raise SystemExit(f"salkit and captum differ by {(one - other).abs().max():.3g}")
+    runners = {"salkit": contest.ours, "captum": contest.theirs}
+    row = {}
+    if contest.theirs_at:
+        took = {rows: seconds(partial(contest.theirs_at, rows)) for rows in SWEEP}
+        row["captum best batch"] = min(took, key=took.get)
+        runners["captum best"] = partial(contest.theirs_at, row["captum best batch"])
+    if contest.third:
+        runners["pytorch-grad-cam"] = contest.third
+    times = {name: [] for name in runners}
+    for number in range(rounds + 1):
+        for name, runner in runners.items():
+            took = seconds(runner)
+            if number:  # the first round warms up
+                times[name].append(took)
+    row["seconds"] = {name: statistics.median(runs) for name, runs in times.items()}
+    row["ratio"] = {
+        name: statistics.median(theirs / ours for theirs, ours in zip(runs, times["salkit"], strict=True))
+        for name, runs in times.items()
+        if name != "salkit"
+    }
+    return row
 
 
-def pytorch_grad_cam(net: torch.nn.Module, x: torch.Tensor, layer: str) -> Callable | None:
-    try:
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-    except ImportError:
-        return None
-    explainer = GradCAM(net, [net.get_submodule(layer)])
-    return lambda: explainer(x, [ClassifierOutputTarget(TARGET)])
+def network(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return torchvision.models.get_model(name, weights=None, num_classes=10).eval().to(DEVICE)
 
 
-MODELS = {"resnet18": "layer3", "vgg11": "features.15"}
+def image(size: int) -> Tensor:
+    return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)).to(DEVICE)
+
+
+def print_peak_memory(name: str, method: str) -> None:
+    """What one default call on a 224-pixel image adds to the network and the libraries, in MB."""
+    net, x = network(name), image(224)
+    with torch.no_grad():
+        net(x)
+    if DEVICE == "cuda":
+        before = torch.cuda.max_memory_allocated() / 2**20
+        salkit.METHODS[method](net, x, TARGET)
+        print(torch.cuda.max_memory_allocated() / 2**20 - before)
+    else:
+        before = peak_memory_mb()
+        salkit.METHODS[method](net, x, TARGET)
+        print(peak_memory_mb() - before)
+
+
+def peak_memory(name: str, method: str) -> float:
+    """``print_peak_memory`` in a process of its own, as a peak does not come down again."""
+    command = [sys.executable, "-m", "benchmarks.attribution", "--peak-of", name, method]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=list(LAYERS), choices=LAYERS)
     parser.add_argument("--sizes", nargs="+", type=int, default=[32, 224], help="side of the image in pixels")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", help="also write the figures to this file")
+    parser.add_argument("--peak-of", nargs=2, metavar=("MODEL", "METHOD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, captum {captum.__version__}")
-    report = []
+    if options.peak_of:
+        print_peak_memory(*options.peak_of)
+        return
+    print(", ".join(f"{key} {value}" for key, value in machine().items() if value))
+    figures = []
     for name in options.models:
-        torch.manual_seed(0)
-        net = torchvision.models.get_model(name, weights=None, num_classes=10).eval().to(device)
+        net = network(name)
         for size in options.sizes:
-            x = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)).to(device)
-            print(f"\n{name} at {size} pixels: seconds, and how many times as long as salkit")
-            for row in race(net, x, MODELS[name], options.rounds):
-                peers = [
-                    f"{peer} {row[peer]:.3f} ({row[peer] / row['salkit']:.2f}x)"
-                    for peer in ("captum", "captum best", "pytorch-grad-cam")
-                    if peer in row
-                ]
-                print(f"{row['method']:22} salkit {row['salkit']:.3f}   " + "   ".join(peers), flush=True)
-                report.append({"model": name, "size": size, **row})
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(report, file, indent=1)
+            print(f"\n{name}, one image of {size} pixels: seconds, and how many times as long as salkit")
+            for method, contest in contests(net, image(size), LAYERS[name]).items():
+                row = {"model": name, "size": size, "method": method, **race(contest, options.rounds)}
+                if size == 224:
+                    row["peak memory (MB)"] = peak_memory(name, method)
+                figures.append(row)
+                print(_line(row), flush=True)
+    print(f"\nwritten to {write('attribution', figures)}")
+
+
+def _line(row: dict) -> str:
+    took, ratio = row["seconds"], row["ratio"]
+    cells = [f"{row['method']:22} salkit {took['salkit']:.3f}"]
+    cells += [f"{name} {took[name]:.3f} ({ratio[name]:.2f}x)" for name in ratio]
+    if "peak memory (MB)" in row:
+        cells.append(f"memory {row['peak memory (MB)']:.0f} MB")
+    return "   ".join(cells)
 
 
 if __name__ == "__main__":

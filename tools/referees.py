@@ -33,35 +33,28 @@ NO_REFEREE = ("rise", "edge_map", "random_map")
 RECTIFIER_RULES = ("deconvnet", "guided_backprop", "guided_gradcam")
 BY_DEFINITION, BY_REWRITING = "ᵈ", "ᵐ"
 
-# The smallest network of every family of torchvision's classifiers: how to build it, and the side of its images, large
-# enough that its last grid has more than one place.
-CLASSIFIERS: dict[str, tuple[dict, int]] = {
+# The smallest network of every family of torchvision's classifiers.
+CLASSIFIERS = (
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18",
+    "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32",
+)  # fmt: skip
+# Where 64 pixels and no options won't do: how to build it, and a size that leaves its last grid more than one place.
+_SETTINGS: dict[str, tuple[dict, int]] = {
     "alexnet": ({}, 96),
-    "convnext_tiny": ({}, 64),
-    "densenet121": ({}, 64),
-    "efficientnet_b0": ({}, 64),
     "googlenet": ({"init_weights": False, "aux_logits": False}, 64),  # the initialisation takes seconds
     "inception_v3": ({"init_weights": False, "aux_logits": False}, 140),
-    "mnasnet0_5": ({}, 64),
-    "mobilenet_v2": ({}, 64),
-    "mobilenet_v3_small": ({}, 64),
-    "regnet_x_400mf": ({}, 64),
-    "regnet_y_400mf": ({}, 64),
-    "resnet18": ({}, 64),
-    "resnext50_32x4d": ({}, 64),
-    "shufflenet_v2_x0_5": ({}, 64),
-    "squeezenet1_1": ({}, 64),
-    "swin_t": ({}, 64),
-    "vgg11": ({}, 64),
-    "vit_b_32": ({"image_size": 64}, 64),
+    "maxvit_t": ({}, 224),
+    "vit_h_14": ({"image_size": 56}, 56),
+    "vit": ({"image_size": 64}, 64),
 }
 
 
 def classifier(name: str, num_classes: int = 10) -> tuple[nn.Module, int]:
-    """A torchvision classifier of ``CLASSIFIERS`` with random weights, always the same, and its image size."""
+    """A classifier of torchvision with random weights, always the same, and the size of images to give it."""
     from torchvision import models
 
-    options, size = CLASSIFIERS[name]
+    options, size = next((settings for start, settings in _SETTINGS.items() if name.startswith(start)), ({}, 64))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return models.get_model(name, weights=None, num_classes=num_classes, **options), size

@@ -64,9 +64,9 @@ def deconvnet(
 
 
 def count_rectifiers(model: nn.Module, x: Tensor) -> int:
-    """How often the model calls a rectifier in one forward pass. Must run inside ``untouched``."""
-    with RectifierMode(lambda x, top: x.clamp(0, top)) as mode:
-        call(model, x)
+    """How often one pass calls a rectifier on something that depends on ``x``. Must run inside ``untouched``."""
+    with torch.enable_grad(), RectifierMode(lambda x, top: x.clamp(0, top)) as mode:
+        call(model, x.detach().requires_grad_())
     return mode.calls
 
 
@@ -104,7 +104,8 @@ class _Rectify(torch.autograd.Function):
 class RectifierMode(TorchFunctionMode):
     """While open, in this thread only, ``rectify(x, top)`` stands in for every rectifying function.
 
-    ``top`` is the largest value that the rectifier lets through, or ``None``.
+    ``top`` is the largest value that the rectifier lets through, or ``None``. A rectifier on what needs no gradient,
+    such as a table of positions, is left as it is: nothing passes back through it.
     """
 
     def __init__(self, rectify: Callable[[Tensor, float | None], Tensor]):
@@ -120,8 +121,10 @@ class RectifierMode(TorchFunctionMode):
             top = kwargs["max_val"]
         else:
             return function(*args, **kwargs)
-        self.calls += 1
         x = args[0] if args else kwargs["input"]
+        if not x.requires_grad:
+            return function(*args, **kwargs)
+        self.calls += 1
         y = self.rectify(x, top)
         if function in _IN_PLACE or kwargs.get("inplace"):
             x.copy_(y)  # Everybody who holds x sees y from now on, as with the function itself.

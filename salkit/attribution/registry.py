@@ -29,7 +29,8 @@ class Method:
 
     Attributes:
         function: the method itself.
-        passes: what a map costs, in forward and backward passes.
+        passes: what a map of a named class costs, in forward and backward passes; to find the predicted class
+            adds a forward pass where copies of the input are changed, and so does finding a layer.
         needs: what the model or the inputs must have, in words.
         checks: each ``(model, inputs) -> reason why it does not apply, or None``.
     """
@@ -80,8 +81,8 @@ def _spatial_axes(model: nn.Module, inputs: Tensor) -> str | None:
 METHODS: dict[str, Method] = {
     "gradient": Method(gradient, "1 forward, 1 backward"),
     "input_x_gradient": Method(input_x_gradient, "1 forward, 1 backward"),
-    "smoothgrad": Method(smoothgrad, "n_samples + 1 forward, n_samples backward"),
-    "integrated_gradients": Method(integrated_gradients, "n_steps + 2 forward, n_steps backward"),
+    "smoothgrad": Method(smoothgrad, "n_samples forward and backward"),
+    "integrated_gradients": Method(integrated_gradients, "n_steps + 2 forward and backward"),
     "deeplift": Method(deeplift, "3 forward, 1 backward"),
     "deconvnet": Method(deconvnet, "1 forward, 1 backward", "a ReLU", (_rectifier,)),
     "guided_backprop": Method(guided_backprop, "1 forward, 1 backward", "a ReLU", (_rectifier,)),
@@ -91,7 +92,7 @@ METHODS: dict[str, Method] = {
     ),
     "cam": Method(cam, "2 forward", "a global average pool, then at most one linear layer", (_pooled_head,)),
     "occlusion": Method(occlusion, "1 forward, and 1 for each window", "nothing but scores"),
-    "rise": Method(rise, "n_masks + 1 forward", "spatial axes", (_spatial_axes,)),
+    "rise": Method(rise, "n_masks forward", "spatial axes", (_spatial_axes,)),
     "edge_map": Method(edge_map, "none: a control", "spatial axes", (_spatial_axes,)),
     "random_map": Method(random_map, "none: a control", "nothing"),
 }

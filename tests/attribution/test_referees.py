@@ -1,4 +1,5 @@
-"""Equal to captum, within 1e-4 of a map's largest value, wherever captum computes what the definition says.
+"""Equal to captum (and Grad-CAM to pytorch-grad-cam), within 1e-4 of a map's largest value, wherever these compute
+what the definition says.
 
 Where it does not, the definition decides, and is tested elsewhere: guided backprop and deconvnet with functional
 rectifiers or pre-activation blocks (test_rectifiers), trapezoid weights (test_path), SmoothGrad's noise (test_smooth).
@@ -93,6 +94,28 @@ def test_gradcam(case):
         pytest.skip("no layer has a grid")
     expected = attr.LayerGradCam(net, net.get_submodule(layer)).attribute(x, TARGET)
     assert_equal(salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False), expected)
+
+
+def test_gradcam_by_pytorch_grad_cam(case):
+    """Before it is scaled to [0, 1], which is what ``pytorch-grad-cam`` returns."""
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    class Unscaled(GradCAM):
+        def get_cam_image(self, *args):
+            self.unscaled = super().get_cam_image(*args)
+            return self.unscaled
+
+    name, net, x, layer = case
+    if layer is None:
+        pytest.skip("no layer has a grid")
+    if name == "vgg11":  # it keeps the output that the in-place rectifier overwrites: look behind that
+        layer = "features.9"
+    found = salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False)
+    with Unscaled(net, [net.get_submodule(layer)]) as referee:
+        referee(x, [ClassifierOutputTarget(label) for label in TARGET.tolist()])
+    net.zero_grad(set_to_none=True)
+    assert_equal(found[:, 0], torch.from_numpy(referee.unscaled))
 
 
 def test_occlusion(case):

@@ -89,7 +89,11 @@ def rise(
 ) -> Tensor:
     """The mean of random soft masks, each weighed by the score it leaves (Petsiuk et al. 2018, eq. 6).
 
-    .. math:: R_p = \\frac{1}{n \\, q} \\sum_{k=1}^{n} S_c(x \\odot M_k + x' \\odot (1 - M_k)) \\, M_k(p)
+    .. math:: R_p = \\frac{1}{n \\, q} \\sum_{k=1}^{n} (s_k - \\bar{s}) \\, M_k(p), \\quad
+        s_k = S_c(x \\odot M_k + x' \\odot (1 - M_k))
+
+    The paper weighs by probabilities, from which nothing is subtracted (:math:`\\bar{s} = 0`): ``probability=True``.
+    The level of a logit means nothing, and would drown the map, so of logits the mean :math:`\\bar{s}` is taken off.
 
     A mask is a coarse grid of cells, each kept with probability :math:`q`, enlarged smoothly and shifted at random.
     Every sample of the batch sees the same masks, drawn from ``seed`` alone.
@@ -101,12 +105,12 @@ def rise(
         cells: cells of the grid along each axis.
         keep: :math:`q`, in (0, 1].
         baseline: :math:`x'`, what hidden places show, in the inputs' units (the paper: 0).
-        probability: weigh by the probability, as the paper does, instead of the logit.
+        probability: the paper's map, weighed by the probability of the class, instead of by its logit.
         seed: of the masks. The global random state is neither used nor changed.
         batch_size: masked copies in one pass; ``None`` picks a number that suits the device.
 
     Returns:
-        In the inputs' shape and dtype, detached; equal in all channels. Its level follows that of the scores.
+        In the inputs' shape and dtype, detached; equal in all channels. Signed; not negative for probabilities.
 
     Raises:
         InputError, TargetError: see ``gradient``; also an option out of range.
@@ -121,6 +125,8 @@ def rise(
         maps = torch.zeros(len(x), *_grid(x), dtype=wide(x.dtype), device=x.device)
         for part in slices(len(x), rows):
             whole, mine = x[part], targets.take(target, part)
+            total = torch.zeros(len(whole), dtype=maps.dtype, device=x.device)
+            sum_of_masks = torch.zeros_like(maps[0])
             generator = torch.Generator().manual_seed(seed)
             for which in copies(len(whole), n_masks, rows):
                 masks = [_soft_mask(_grid(x), cells, keep, generator) for _ in range(which.stop - which.start)]
@@ -128,8 +134,12 @@ def rise(
                 kept = cover[part] + masks * (whole - cover[part])
                 first = given is not None and part.start == which.start == 0
                 found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how, first=first, whole=target)
-                found = found.unflatten(0, (len(kept), -1))
-                maps[part] += torch.einsum("mn,m...->n...", found.to(maps.dtype), masks[:, 0, 0].to(maps.dtype))
+                found, masks = found.unflatten(0, (len(kept), -1)).to(maps.dtype), masks[:, 0, 0].to(maps.dtype)
+                maps[part] += torch.einsum("mn,m...->n...", found, masks)
+                total += found.sum(0)
+                sum_of_masks += masks.sum(0)
+            if not probability:
+                maps[part] -= torch.einsum("n,...->n...", total / n_masks, sum_of_masks)
         return _in_every_channel(maps / (n_masks * keep), x)
 
 

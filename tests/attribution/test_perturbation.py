@@ -119,12 +119,32 @@ def test_rise_equals_its_definition():
             return Total()(x)
 
     x = torch.ones(1, 1, 6, 9)  # so that what the network sees is the mask itself
-    found = rise(Spy(), x, 0, n_masks=5, cells=3, keep=0.4)
+    found = rise(Spy(), x, 0, n_masks=5, cells=3, keep=0.4, batch_size=2)
     masks = torch.cat(seen)
     assert masks.shape == (5, 1, 6, 9) and masks.min() >= 0 and masks.max() <= 1
     assert len(torch.unique(masks, dim=0)) == 5
     scores = masks.flatten(1).sum(1)
-    torch.testing.assert_close(found[0], (scores[:, None, None, None] * masks).sum(0) / (5 * 0.4))
+    weights = (scores - scores.mean())[:, None, None, None]
+    torch.testing.assert_close(found[0], (weights * masks).sum(0) / (5 * 0.4))
+
+    seen.clear()
+    found = rise(Spy(), x, 0, n_masks=5, cells=3, keep=0.4, probability=True)
+    weights = torch.sigmoid(scores)[:, None, None, None]
+    torch.testing.assert_close(found[0], (weights * masks).sum(0) / (5 * 0.4), msg="eq. 6 of the paper")
+
+
+def test_the_level_of_the_logits_does_not_matter_to_rise():
+    net, x = small_net().double().eval(), images(dtype=torch.float64)
+    higher = rise(lambda_net(lambda x: net(x) + 100), x, 2, n_masks=20, cells=3)
+    torch.testing.assert_close(higher, rise(net, x, 2, n_masks=20, cells=3))
+
+
+def lambda_net(function):
+    class Lambda(nn.Module):
+        def forward(self, x):
+            return function(x)
+
+    return Lambda().eval()
 
 
 def test_rise_finds_the_pixels_that_matter():

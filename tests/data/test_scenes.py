@@ -90,6 +90,23 @@ class TestMasks:
         assert changed.sum() > 0.95 * drawn.masks["object"].sum()
         assert not empty.masks["object"].any()
 
+    @settings(max_examples=25, deadline=None)
+    @given(size=st.integers(16, 96), seed=st.integers(0, 2**40), objects=st.integers(1, 9))
+    def test_a_pixel_is_the_objects_exactly_if_it_covers_any_of_it(self, size, seed, objects):
+        """Black objects on white: what is not white is covered."""
+
+        def black(*arguments):
+            colour, cover, part = draw_objects(*arguments)
+            return np.zeros_like(colour), cover, part
+
+        draw_objects = drawing.draw_objects
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(drawing, "draw_backgrounds", lambda kinds, *_: np.ones((len(kinds), 3, size, size), "f4"))
+            patch.setattr(drawing, "_shadow", lambda size, cx, *_: np.zeros((len(cx), size, size), "f4"))
+            patch.setattr(drawing, "draw_objects", black)
+            data = scenes(3, size=size, seed=seed, objects=objects, noise=0, cache=False)
+        assert torch.equal((data.images < 255).all(1), data.masks["object"])
+
     def test_outside_nothing_tells_the_class(self):
         some = scenes(40, classes=["cat", "ship"], seed=3, cache=False)
         others = scenes(40, classes=["deer", "truck"], seed=3, cache=False)
@@ -254,6 +271,22 @@ class TestDials:
         labels, colours = self.corner(mark_bias=1, counter=True)
         assert all(own[label] != colour for label, colour in zip(labels.tolist(), colours, strict=True))
         assert set(colours) == set(own.values())
+
+    @pytest.mark.parametrize("kind", MARK_KINDS)
+    def test_counter_is_another_mark_in_the_same_place(self, kind):
+        own, other = (scenes(100, mark=kind, mark_bias=1, counter=c, noise=0, cache=False) for c in (False, True))
+        mark = own.masks["mark"]
+        assert torch.equal(mark, other.masks["mark"])
+        changed = (own.images != other.images).any(1)
+        assert not (changed & ~mark).any()
+        assert (changed & mark).flatten(1).any(1).all()
+
+    def test_counter_reverses_background_and_mark_at_once(self, kinds):
+        names, drawn = kinds(background_bias=1, mark_bias=1, mark="corner", counter=True)
+        assert all(BACKGROUND_OF[name] != kind for name, kind in zip(names, drawn, strict=True))
+        own = dict(zip(*self._own_colours(), strict=True))
+        labels, colours = self.corner(background_bias=1, mark_bias=1, counter=True)
+        assert all(own[label] != colour for label, colour in zip(labels.tolist(), colours, strict=True))
 
     @pytest.mark.parametrize("kind", MARK_KINDS)
     @pytest.mark.parametrize("size", [16, 32, 50, 128])

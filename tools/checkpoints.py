@@ -1,6 +1,6 @@
-"""Train the four networks of the course on CIFAR-10, and ship their weights with the package.
+"""Train the networks of the course on CIFAR-10, and ship their weights with the package.
 
-    python -m tools.checkpoints                # all four
+    python -m tools.checkpoints                # all of them
     python -m tools.checkpoints resnet18 fc    # some
     python -m tools.checkpoints --cards        # only write the model cards again, from the files
 
@@ -18,22 +18,41 @@ from pathlib import Path
 import torch
 
 from salkit import data, models
+from salkit.attack import pgd
 from salkit.training import evaluate, fit
 
 FOLDER = Path(__file__).parents[1] / "salkit" / "models" / "weights"
 VALIDATION = 5_000
 
-# Strides: see the docstrings of the networks. On a CPU, bfloat16 and compilation each save about half of the time
-# where they are switched on.
+# Name: architecture, its options, and those of fit. Strides: see the docstrings of the networks.
+# On a CPU, bfloat16 and compilation each save about half of the time where they are switched on.
 RECIPES = {
-    "fc": (dict(), dict(epochs=24, lr=0.05)),
-    "shallow_cnn": (dict(), dict(epochs=12, lr=0.02)),
-    "resnet18": (dict(strides=(1, 2)), dict(epochs=14, lr=0.1, mixed_precision=True, compile=True)),
+    "fc": ("fc", dict(), dict(epochs=24, lr=0.05)),
+    "shallow_cnn": ("shallow_cnn", dict(), dict(epochs=12, lr=0.02)),
+    "resnet18": ("resnet18", dict(strides=(1, 2)), dict(epochs=14, lr=0.1, mixed_precision=True, compile=True)),
     "efficientnet_b0": (
+        "efficientnet_b0",
         dict(strides=(2, 1), dropout=0.0, stochastic_depth=0.0),
         dict(epochs=14, lr=0.1, compile=True),
     ),
+    "small_cnn": ("small_cnn", dict(), dict(epochs=16, lr=0.1, mixed_precision=True, compile=True)),
+    "small_cnn_robust": (
+        "small_cnn",
+        dict(),
+        dict(epochs=16, lr=0.1, mixed_precision=True, compile=True, attack="pgd"),
+    ),
 }
+
+
+def pgd_from_anywhere(model, images, labels):
+    """Two steps of PGD within 8/255 from a new random start each time, in bfloat16 as the training step."""
+    seed = int(torch.randint(2**31, ()))
+    with torch.autocast(images.device.type, torch.bfloat16):
+        return pgd(model, images, labels, eps=8 / 255, steps=2, step_size=6 / 255, seed=seed)
+
+
+# Adversarial training, by its name in a recipe.
+ATTACKS = {"pgd": pgd_from_anywhere}
 
 CARD = """\
 # {name}, trained on CIFAR-10
@@ -56,21 +75,22 @@ The weights are under the licence of the code.
 
 def train(name: str, device: torch.device) -> Path:
     """Train one network, and write its checkpoint."""
-    kwargs, recipe = RECIPES[name]
+    architecture, kwargs, recipe = RECIPES[name]
+    options = {**recipe, "attack": ATTACKS[recipe["attack"]]} if "attack" in recipe else recipe
     learn, choose = data.cifar10("train").split(VALIDATION, seed=0)
     torch.manual_seed(0)
-    model = models.ARCHITECTURES[name](**kwargs).to(device)
+    model = models.ARCHITECTURES[architecture](**kwargs).to(device)
     started = time.perf_counter()
-    history = fit(model, learn, choose, **recipe)
+    history = fit(model, learn, choose, **options)
     seconds = time.perf_counter() - started
     print(history)
     return save(name, model, history, seconds, learn, data.cifar10("test"))
 
 
 def save(name: str, model, history, seconds: float, learn: data.ImageSet, test: data.ImageSet) -> Path:
-    kwargs, recipe = RECIPES[name]
+    architecture, kwargs, recipe = RECIPES[name]
     path = FOLDER / f"cifar10-{name}.safetensors"
-    options = dict(architecture=name, kwargs=kwargs, history=history, recipe=recipe, data=learn, half=True)
+    options = dict(architecture=architecture, kwargs=kwargs, history=history, recipe=recipe, data=learn, half=True)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"a CPU ({platform.machine()})"
     # The 16 bits that are shipped are what gets tested.
     models.save_checkpoint(path, model, **options)

@@ -19,9 +19,9 @@ def test_together_they_are_under_50_megabytes():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_holds_what_the_recipe_says(name):
-    kwargs, recipe = checkpoints.RECIPES[name]
+    architecture, kwargs, recipe = checkpoints.RECIPES[name]
     record = models.trained_metadata(name)
-    assert record["architecture"] == name
+    assert record["architecture"] == architecture
     assert {key: tuple(v) if isinstance(v, list) else v for key, v in record["kwargs"].items()} == kwargs
     assert record["recipe"] == recipe
     assert "CIFAR-10" in record["data"]["source"]

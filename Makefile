@@ -12,10 +12,10 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check bench lint address lock clean
+.PHONY: help book test execute sync check student slides new-chapter bench lint address lock clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 book: $(INSTALLED)  ## build the executed edition and print where it is
 	@$(RUN) -m tools.build
@@ -32,6 +32,15 @@ sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, k
 
 check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 	$(RUN) -m tools.chapters check
+
+student: $(INSTALLED)  ## write the student edition, without solutions, to _build/student
+	$(RUN) -m tools.student
+
+slides: $(INSTALLED)  ## make slides from the chapters, in _build/slides; CHAPTER=02 for one of them
+	$(RUN) -m tools.slides $(CHAPTER)
+
+new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
+	@$(RUN) -m tools.new_chapter $(NAME)
 
 bench: $(INSTALLED)  ## run every benchmark
 	@for name in import_time scenes scores attribution; do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done

@@ -33,7 +33,8 @@ def pages(root: Path = ROOT) -> list[str]:
 def sources_digest() -> str:
     """SHA-256 over everything that the pages are made from, names and contents."""
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt", "constraints.txt")]
-    files += [Path(__file__), *(path for path in (ROOT / "book").rglob("*") if path.is_file())]
+    files += [Path(__file__), *(ROOT / "tools" / "extensions").glob("*.py")]
+    files += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
     sha = hashlib.sha256()
     for path in sorted(files):
         if ".ipynb_checkpoints" not in path.parts:

@@ -59,7 +59,7 @@ def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
         InputError: when it does not broadcast to them.
     """
     try:
-        return torch.as_tensor(baseline).detach().to(x).expand_as(x)
+        return torch.as_tensor(baseline, dtype=x.dtype, device=x.device).detach().expand_as(x)
     except (RuntimeError, TypeError, ValueError) as error:
         got = tuple(baseline.shape) if isinstance(baseline, Tensor) else repr(baseline)
         raise InputError(f"the baseline {got} does not broadcast to the inputs {tuple(x.shape)}") from error
@@ -192,12 +192,14 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
     Raises:
         LayerError: when it is not part of the model.
     """
-    modules = layers_of(model)
     if isinstance(layer, str):
-        if layer in modules:
-            return layer, modules[layer]
-        raise LayerError(f"the model has no layer {layer!r}; its names are those of model.named_modules()")
-    for name, module in modules.items():
+        try:
+            return layer, getattr(model, "_orig_mod", model).get_submodule(layer)
+        except AttributeError:
+            raise LayerError(
+                f"the model has no layer {layer!r}; its names are those of model.named_modules()"
+            ) from None
+    for name, module in layers_of(model).items():
         if module is layer:
             return name, module
     raise LayerError(f"{type(layer).__name__} is not a layer of this model: pass one of model.named_modules()")

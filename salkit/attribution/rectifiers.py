@@ -65,7 +65,8 @@ def deconvnet(
 
 def count_rectifiers(model: nn.Module, x: Tensor) -> int:
     """How often one pass calls a rectifier on something that depends on ``x``. Must run inside ``untouched``."""
-    with torch.enable_grad(), RectifierMode(lambda x, top: x.clamp(0, top)) as mode:
+    # Not x.clamp: it would keep an x that is then overwritten in place with its own result, a circle that nobody frees.
+    with torch.enable_grad(), RectifierMode(lambda x, top: _Rectify.apply(x, top, False)) as mode:
         call(model, x.detach().requires_grad_())
     return mode.calls
 

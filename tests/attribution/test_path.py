@@ -141,3 +141,10 @@ def test_a_large_gap_warns_once_and_a_small_one_does_not():
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
         integrated_gradients(small_net(), images(), **options)
+
+
+def test_a_number_as_baseline_keeps_the_digits_of_double_precision():
+    net = nn.Linear(1, 1, bias=False).double()
+    x = torch.tensor([[1.0]], dtype=torch.float64)
+    found = integrated_gradients(net, x, baseline=0.1) / net.weight.detach()
+    torch.testing.assert_close(found, x - 0.1, rtol=0, atol=1e-14)  # 0.1 in single precision is 1.5e-9 off

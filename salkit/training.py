@@ -193,7 +193,7 @@ def fit(
         schedule: ``"one_cycle"`` or ``"constant"``.
         shift: augmentation by flips and shifts up to so many pixels; ``None`` trains on the plain images.
         attack: adversarial training (Madry et al. 2018): called with the model, a batch of images in [0, 1] and
-            its labels, it gives the images to learn from instead, for example ``salkit.fgsm``. ``val`` stays clean.
+            its labels, it gives the images to learn from instead, as ``salkit.attack.fgsm`` does. ``val`` stays clean.
         patience: stop when so many epochs in a row brought no better validation accuracy.
         loss_delta: stop when the training loss fell by less than this from one epoch to the next.
         mixed_precision: autocast, bfloat16 where the device has it, else float16 with loss scaling.

@@ -18,6 +18,14 @@ from .core import find_layer, first_look, slices, spread, wide
 from .rectifiers import RectifierMode, count_rectifiers
 
 
+def _captum():
+    """``captum.attr``. Its progress bar, which we don't use, warns in a notebook without ipywidgets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from captum import attr
+    return attr
+
+
 class _Scored(nn.Module):
     """A copy of the model that returns the score of each row, for a target fixed beforehand.
 
@@ -80,10 +88,9 @@ def deeplift(
         InputError, TargetError: see ``gradient``.
         LayerError: a module with a rule, other than a ReLU, is used more than once.
     """
-    from captum.attr import DeepLift
 
     def explain(net, x, start):
-        return DeepLift(net).attribute(x, start)
+        return _captum().DeepLift(net).attribute(x, start)
 
     return _by_captum(model, inputs, target, baseline, batch_size, explain)
 
@@ -124,8 +131,7 @@ def layer_attribution(
     name, _ = find_layer(model, layer)
 
     def explain(net, x, start):
-        from captum import attr
-
+        attr = _captum()
         inner = net.model.get_submodule(name)
         if method == "gradient_x_activation":
             return attr.LayerGradientXActivation(net, inner).attribute(x)
@@ -171,8 +177,7 @@ def neuron_attribution(
     name, _ = find_layer(model, layer)
 
     def explain(net, x, start):
-        from captum import attr
-
+        attr = _captum()
         inner = net.model.get_submodule(name)
         if method == "gradient":
             return attr.NeuronGradient(net, inner).attribute(x, neuron)

@@ -13,15 +13,27 @@ how the answer differs. A new exercise is one more ``Exercise`` in the file of i
 name in the list below.
 """
 
+from .attacks import fgsm, project, success_rate
+from .cams import cam, gradcam, pointing_game
+from .classimages import ascent_step, total_variation, undo_jitter
+from .covering import number_of_windows, occlusion_map, score_drop
 from .exercise import Exercise, Result
 from .maps import normalise, relevance_mass, saliency, threshold
 from .numbers import accuracy, conv_output_size, count_parameters
+from .series import cut_windows, naive_error, scale_without_leak
+from .sharper import guided_rule, integrated_gradients, smoothgrad
 
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
         *(saliency, normalise, threshold, relevance_mass),
         *(count_parameters, conv_output_size, accuracy),
+        *(smoothgrad, integrated_gradients, guided_rule),
+        *(cam, gradcam, pointing_game),
+        *(number_of_windows, occlusion_map, score_drop),
+        *(total_variation, ascent_step, undo_jitter),
+        *(fgsm, project, success_rate),
+        *(cut_windows, scale_without_leak, naive_error),
     )
 }
 

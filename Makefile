@@ -21,7 +21,7 @@ book: $(INSTALLED)  ## build the executed edition and print where it is
 	@$(RUN) -m tools.build
 
 test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast profile, in parallel
-	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadgroup \
+	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadfile \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST)
 
 execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them

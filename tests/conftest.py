@@ -5,13 +5,6 @@ import shutil
 import pytest
 
 
-def pytest_collection_modifyitems(items):
-    """The workers of ``--dist loadgroup`` share files out, and single tests where these are marked ``spread``."""
-    for item in items:
-        if "spread" not in item.keywords:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
     """Tests neither use nor fill the user's cache."""

@@ -106,9 +106,14 @@ class Slide:
         """Whether there is room for these as well."""
         slide = Slide(self.heading, [*self.items, *more])
         if figure := slide.aside:
-            column = WIDTH - min(HEIGHT * figure.ratio, 0.62 * WIDTH) - 40
+            column = WIDTH - _beside(figure) - 40
             return sum(_height(item, column) + GAP for item in slide.items if item is not figure) <= HEIGHT
         return sum(item.height + GAP for item in slide.items) <= HEIGHT
+
+
+def _beside(figure: Item) -> float:
+    """How wide a figure is that has text beside it."""
+    return min(HEIGHT * figure.ratio, 0.62 * WIDTH)
 
 
 def _height(item: Item, width: float) -> float:
@@ -418,6 +423,7 @@ def _shown(slide: Slide, number: int, deck: str) -> str:
     if number and slide.aside:
         layout = "beside"
         figure = parts.pop(slide.items.index(slide.aside))
+        figure = figure.replace(">", f' style="flex-basis: {_beside(slide.aside):.0f}px">', 1)
         parts = [figure, *(['<div class="column">', *parts, "</div>"] if parts else [])]
     body = "\n".join(parts)
     heading = f"<h2>{slide.heading}</h2>" if number else f"<h1>{slide.heading}</h1>"

@@ -47,7 +47,6 @@ CHEAP = {
 }
 
 
-@pytest.mark.spread
 @pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
 def test_every_method_that_applies(name):
     (missing,) = (gaps for start, gaps in MISSING.items() if name.startswith(start))

@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check student slides new-chapter bench lint address lock clean
+.PHONY: help book test execute sync check student slides pdf new-chapter bench lint address lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ student: $(INSTALLED)  ## write the student edition, without solutions, to _buil
 
 slides: $(INSTALLED)  ## make slides from the chapters, in _build/slides; CHAPTER=02 for one of them
 	$(RUN) -m tools.slides $(CHAPTER)
+
+pdf: $(INSTALLED)  ## print the whole book as one PDF, with Chromium or Chrome
+	@$(RUN) -m tools.pdf
 
 new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
 	@$(RUN) -m tools.new_chapter $(NAME)

@@ -19,6 +19,7 @@ _SUBMODULES = (
     "evaluation",
     "lab",
     "models",
+    "reporting",
     "sanity",
     "synthesis",
     "targets",
@@ -43,6 +44,7 @@ _METHODS = (
     "smoothgrad",
 )
 _HOME = {"start": "lab", "Run": "lab", "METHODS": "attribution", "feature_maps": "attribution", "compare": "evaluation"}
+_HOME["report"] = "reporting"
 _HOME.update(dict.fromkeys(_METHODS, "attribution"))
 
 __all__ = [*_SUBMODULES, *_HOME]

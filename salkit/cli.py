@@ -1,4 +1,4 @@
-"""The command ``salkit``: ``doctor``, ``data get``, ``explain``.
+"""The command ``salkit``: ``doctor``, ``data get``, ``explain``, ``report``.
 
 It ends with 0, with 1 after an error that is told in one line, with 2 when it was called wrongly, and
 with 130 after Ctrl-C. What takes long to import is imported inside the commands, so ``--help`` is quick.
@@ -9,18 +9,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from . import __version__
-from .errors import CorruptDataError, InputError, SalkitError, TargetError
+from .errors import InputError, SalkitError, TargetError
 
 FORMATS = ("png", "svg", "pdf", "jpg")
+_MODELS = (
+    "a torchvision ImageNet classifier, a checkpoint file (.safetensors), cifar10-NAME (or another name that salkit "
+    "doctor lists) for a network that comes with salkit, or MODULE:FUNCTION, a function of your own that returns a "
+    "network"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (by default the process's own); returns the exit code."""
     arguments = _parser().parse_args(argv)
+    arguments.words = sys.argv[1:] if argv is None else argv
     try:
         arguments.run(arguments)
         sys.stdout.flush()
@@ -90,8 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--model",
         default="resnet18",
-        help="a torchvision ImageNet classifier (default: resnet18), a checkpoint file (.safetensors), or "
-        "cifar10-NAME for a network that comes with salkit",
+        help=f"{_MODELS}; default: resnet18",
     )
     explain.add_argument(
         "--method",
@@ -108,6 +114,44 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="the figure to write (default: IMAGE-METHOD.png, here)"
     )
+
+    report = _command(
+        commands,
+        "report",
+        _report,
+        help="write a page on a network: maps side by side, sanity checks, scores, verdicts",
+        description="Write one self-contained HTML page on a network: what it sees in the pictures, its maps by "
+        "several methods, whether they change when the weights are scrambled, how they score beside a random map, and "
+        "what all of that allows to say.",
+        epilog="examples:\n"
+        "  salkit report cifar10-small_cnn photos -o report.html\n"
+        "  salkit report my-network.safetensors a.jpg b.jpg --methods gradient,gradcam\n"
+        "  salkit report my_model:make photos --size 128 --classes names.txt",
+    )
+    report.add_argument("model", metavar="MODEL", help=_MODELS)
+    report.add_argument(
+        "images", metavar="IMAGES", nargs="+", help="pictures, or folders of them; the network sees the middle square"
+    )
+    report.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html, here"
+    )
+    report.add_argument(
+        "--methods",
+        metavar="A,B,...",
+        help="names with commas between them (default: gradient, smoothgrad, guided_backprop, integrated_gradients, "
+        "gradcam and occlusion, as far as they apply); an edge map and a random map are always added",
+    )
+    report.add_argument(
+        "--target", metavar="CLASS", help="the class to explain, by number or name (default: each picture's own)"
+    )
+    report.add_argument(
+        "--classes", type=Path, metavar="FILE", help="a text file with the name of a class on each line"
+    )
+    report.add_argument("--size", type=int, metavar="PIXELS", help="as for explain")
+    report.add_argument(
+        "--at-most", type=int, default=16, metavar="N", help="look at so many pictures, evenly chosen (default: 16)"
+    )
+    report.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
     return parser
 
 
@@ -167,7 +211,7 @@ def _facts() -> dict[str, dict]:
             "MNIST": _text(_find_mnist()) or "not found: salkit data get mnist",
         },
         "networks": {
-            "with salkit": [f"cifar10-{name}" for name in trained_names()],
+            "with salkit": [name if "-" in name else f"cifar10-{name}" for name in trained_names()],
             "in SALKIT_DATA": sorted(file.stem for file in folder.glob("weights/*.safetensors")) if folder else [],
         },
     }
@@ -225,18 +269,19 @@ def _explain(arguments) -> None:
         raise InputError(f"the figure must end in {', '.join('.' + name for name in FORMATS)}, not {output.name!r}")
     if arguments.size is not None and not 8 <= arguments.size <= 4096:
         raise InputError(f"--size must be between 8 and 4096 pixels, not {arguments.size}")
-    picture = _open_picture(arguments.image)
-
-    import torch
 
     from .attribution import METHODS
+    from .data import middle_square, read_photo
+    from .reporting.subjects import load_model, preferred_device
+
+    photo = read_photo(arguments.image)
 
     if arguments.method not in METHODS:
         raise InputError(f"there is no method {arguments.method!r}; there are {', '.join(METHODS)}")
     method = METHODS[arguments.method]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, size = _load_model(arguments.model, device)
-    image = _square(picture, arguments.size or size).to(device)
+    device = preferred_device()
+    model, size = load_model(arguments.model, device)
+    image = middle_square(photo, arguments.size or size).to(device)
 
     probabilities = _probabilities(model, image)
     predicted = int(probabilities.argmax())
@@ -256,41 +301,6 @@ def _explain(arguments) -> None:
     print(f"predicted  {', '.join(chance(int(i)) for i in probabilities.topk(min(3, len(names))).indices)}")
     print(f"explained  {names[target]}, by {arguments.method}")
     print(f"written    {output}")
-
-
-def _open_picture(path: Path):
-    """The file as an RGB picture, upright as the camera held it."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # On damaged bytes Pillow's decoders raise whatever they stumble over.
-        raise CorruptDataError(f"{path} can't be read as a picture: {error}") from error
-
-
-def _square(picture, size: int):
-    """The middle square, ``(1, 3, size, size)`` in [0, 1]."""
-    import numpy as np
-    import torch
-    from PIL import Image, ImageOps
-
-    fitted = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None].float() / 255
-
-
-def _load_model(name: str, device: str):
-    """The network that ``--model`` names, and the size of image it was made for."""
-    from . import models
-
-    if name.endswith(".safetensors") or os.sep in name:
-        return models.load_checkpoint(name, device), 32
-    if name.startswith("cifar10-"):
-        return models.trained(name.removeprefix("cifar10-"), device), 32
-    model = models.pretrained(name, device)
-    return model, model.size
 
 
 def _probabilities(model, image):
@@ -317,7 +327,8 @@ def _find_class(text: str, names) -> int:
     if len(same) == 1:
         return same[0]
     # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
-    close = same or [i for i, name in enumerate(names) if wanted in name.casefold()]
+    words = same or [i for i, name in enumerate(names) if wanted in name.casefold().split()]
+    close = words or [i for i, name in enumerate(names) if wanted in name.casefold()]
     if len(close) == 1:
         return close[0]
     if not close:
@@ -337,3 +348,43 @@ def _write_figure(path: Path, kind: str, image, maps, title: str, method: str) -
     figure = display.grid([[picture, shown, over]], column_labels=["image", method, "overlay"], title=title, cell=2.24)
     with replacing(path) as temporary:
         figure.savefig(temporary, format=kind, bbox_inches="tight", pad_inches=0.1)
+
+
+# --------------------------------------------------------------------------- report
+
+
+def _report(arguments) -> None:
+    from .reporting import load_model, report
+    from .reporting.subjects import find_pictures, preferred_device
+
+    find_pictures(arguments.images)  # before a network is loaded, or downloaded
+    names = None if arguments.classes is None else _read_lines(arguments.classes)
+    model, size = load_model(arguments.model, preferred_device())
+    target = arguments.target
+    if target is not None:
+        known = names or getattr(model, "classes", None)
+        if not known and not target.isdigit():
+            raise TargetError("the network's classes have no names: give --target as a number, or --classes")
+        target = _find_class(target, known) if known else int(target)
+    path = report(
+        model,
+        arguments.images,
+        output=arguments.output,
+        methods=None if arguments.methods is None else [name.strip() for name in arguments.methods.split(",")],
+        target=target,
+        classes=names,
+        size=arguments.size or size,
+        at_most=arguments.at_most,
+        seed=arguments.seed,
+        name=arguments.model,
+        command=shlex.join(["salkit", *arguments.words]),
+    )
+    print(f"written    {path}")
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text file in UTF-8: {error}") from error
+    return [line.strip() for line in lines if line.strip()]

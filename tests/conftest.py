@@ -1,8 +1,10 @@
 """What all tests share."""
 
-import shutil
+from contextlib import ExitStack
 
 import pytest
+
+from tools.browser import NoBrowserError, launched
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -16,13 +18,10 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium or Chrome, closed after each file: Playwright's event loop must not meet another one."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        pytest.skip("needs Chromium or Chrome: on Debian, apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Without a sandbox: in a container there is no right to make one, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=180_000)
+    pytest.importorskip("playwright")
+    with ExitStack() as stack:
+        try:
+            browser = stack.enter_context(launched())
+        except NoBrowserError as error:
+            pytest.skip(str(error))
         yield browser
-        browser.close()

@@ -12,7 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from salkit import __version__, cli
+from salkit.errors import TargetError
 from salkit.models import save_checkpoint, shallow_cnn, zoo
+from salkit.reporting import subjects
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -115,6 +117,14 @@ def test_targets_that_do_not_exist(capsys, picture, checkpoint, target, words):
     assert words in fails(capsys, "explain", picture, "--model", checkpoint, f"--target={target}")
 
 
+def test_a_whole_word_goes_before_a_part_of_one():
+    names = ["oystercatcher", "tiger cat", "catamaran", "dog"]
+    assert cli._find_class("cat", names) == 1
+    with pytest.raises(TargetError, match=r"choose one by number: tiger cat \(1\), Persian cat \(4\)$"):
+        cli._find_class("Cat", [*names, "Persian cat"])
+    assert cli._find_class("oyster", names) == 0
+
+
 def test_the_target_makes_a_difference(capsys, picture, checkpoint):
     for target in ("cat", "dog"):
         assert cli.main(["explain", picture, "--model", checkpoint, "--target", target, "-o", f"{target}.png"]) == 0
@@ -139,6 +149,11 @@ def test_a_network_that_comes_with_the_package(capsys, picture, checkpoint, monk
     assert cli.main(["explain", picture, "--model", "cifar10-mine"]) == 0
     capsys.readouterr()
     assert "there are: mine" in fails(capsys, "explain", picture, "--model", "cifar10-other")
+    os.symlink(checkpoint, tmp_path / "torch" / "scenes-theirs.safetensors")
+    assert cli.main(["explain", picture, "--model", "scenes-theirs"]) == 0
+    capsys.readouterr()
+    assert cli.main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["networks"]["with salkit"] == ["cifar10-mine", "scenes-theirs"]
 
 
 def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
@@ -167,10 +182,8 @@ def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
 
 
 def test_no_network(capsys, picture, tmp_path):
-    # torch itself says on stdout what it is about to download.
-    assert cli.main(["explain", picture, "--model", "alexnet"]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("salkit: error: the weights of alexnet could not be downloaded")
+    error = fails(capsys, "explain", picture, "--model", "alexnet")
+    assert error.startswith("salkit: error: the weights of alexnet could not be downloaded")
     assert str(tmp_path / "data" / "weights" / "alexnet.safetensors") in error
 
 
@@ -184,20 +197,29 @@ def test_a_failing_disk_leaves_no_crumbs(capsys, picture, checkpoint, monkeypatc
     assert "No space left on device" in fails(capsys, "explain", picture, "--model", checkpoint)
 
 
-def test_a_camera_held_upright(tmp_path):
-    sideways = Image.new("RGB", (30, 20), "red")
+def seen_by(monkeypatch, checkpoint, *arguments):
+    """The images that the network was given."""
+    seen = []
+    load = subjects.load_model
+
+    def spy(name, device):
+        model, size = load(name, device)
+        model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
+        return model, size
+
+    monkeypatch.setattr(subjects, "load_model", spy)
+    assert cli.main(["explain", *map(str, arguments), "--model", checkpoint, "-o", "map.png"]) == 0
+    return seen
+
+
+def test_the_network_sees_the_middle_square_upright(capsys, tmp_path, monkeypatch, checkpoint):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 50, 3), dtype=np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees to see it upright
-    sideways.save(tmp_path / "phone.jpg", exif=exif)
-    assert cli._open_picture(tmp_path / "phone.jpg").size == (20, 30)
-
-
-def test_the_middle_square():
-    picture = Image.new("RGB", (60, 20), "black")
-    picture.paste("white", (20, 0, 40, 20))
-    square = cli._square(picture, 10)
-    assert square.shape == (1, 3, 10, 10)
-    assert square[..., 1:-1, 1:-1].min() == 1.0 and square.min() > 0.9  # resizing looks one pixel over the edge
+    exif[0x0112] = 6  # turn by 90 degrees, clockwise, to see it upright
+    Image.fromarray(pixels).save(tmp_path / "phone.png", exif=exif)
+    upright = torch.from_numpy(np.rot90(pixels, k=-1).copy()).permute(2, 0, 1)
+    seen = seen_by(monkeypatch, checkpoint, tmp_path / "phone.png")
+    assert all(torch.equal(image[0], upright[:, 9:41] / 255) for image in seen)
 
 
 # --- doctor
@@ -277,7 +299,8 @@ def test_interruption(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["explain"], ["data"], ["data", "get"], ["data", "get", "imagenet"]]
+    "arguments",
+    [[], ["nonsense"], ["explain"], ["data"], ["data", "get"], ["data", "get", "imagenet"], ["report", "resnet18"]],
 )
 def test_wrong_usage_ends_with_2(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
@@ -286,7 +309,7 @@ def test_wrong_usage_ends_with_2(capsys, arguments):
     assert "usage: salkit" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["doctor"], ["data", "get"], ["explain"]])
+@pytest.mark.parametrize("command", [[], ["doctor"], ["data", "get"], ["explain"], ["report"]])
 def test_every_command_helps_with_an_example(capsys, command):
     with pytest.raises(SystemExit) as caught:
         cli.main([*command, "--help"])

@@ -15,7 +15,7 @@ FLOORS = [
     {"attribution", "synthesis", "attack"},
     {"sanity", "evaluation"},
     {"display"},
-    {"check"},
+    {"check", "reporting"},
     {"cli"},
     {"__main__"},
 ]

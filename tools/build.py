@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "_build"
@@ -24,10 +25,19 @@ class BuildError(Exception):
     """The book can't be published as it stands."""
 
 
-def pages(root: Path = ROOT) -> list[str]:
-    """The pages that _toc.yml names, without a suffix, in reading order."""
+def parts(root: Path = ROOT) -> list[tuple[str, list[str]]]:
+    """The parts of the book, each with the pages that _toc.yml names, without a suffix. The first page has no part."""
     toc = yaml.safe_load((root / "_toc.yml").read_text())
-    return [toc["root"]] + [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [("", [toc["root"]])] + [(part["caption"], _files(part["chapters"])) for part in toc["parts"]]
+
+
+def _files(entries: list[dict]) -> list[str]:
+    return [name for entry in entries for name in (entry["file"], *_files(entry.get("sections", [])))]
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """All pages, in reading order."""
+    return [name for _, within in parts(root) for name in within]
 
 
 def sources_digest() -> str:
@@ -49,7 +59,7 @@ def is_current() -> bool:
 
 
 def build() -> Path:
-    """Build the pages unless they are current.
+    """Build the pages unless they are current. Of several processes one builds, and the others wait for it.
 
     Returns:
         the first page, ``_build/html/index.html``.
@@ -57,8 +67,14 @@ def build() -> Path:
     Raises:
         BuildError: there was a warning or an error, or a page of _toc.yml is not there afterwards.
     """
-    if is_current():
-        return HTML / "index.html"
+    OUTPUT.mkdir(exist_ok=True)
+    with FileLock(OUTPUT / "build.lock"):
+        if not is_current():
+            _build_anew()
+    return HTML / "index.html"
+
+
+def _build_anew() -> None:
     digest = sources_digest()
     # From nothing: Sphinx does not repeat the warnings of pages that it keeps, and leaves pages that are gone.
     for stale in (HTML, OUTPUT / ".doctrees"):
@@ -73,7 +89,6 @@ def build() -> Path:
     if missing:
         raise BuildError(f"The book was built without {', '.join(missing)}.")
     STAMP.write_text(digest)
-    return HTML / "index.html"
 
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ def execute(source: Path) -> NotebookNode:
     notebook = regenerate(source)
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
+    begun = time.perf_counter()
     client = NotebookClient(
         notebook,
         timeout=None,
@@ -167,6 +168,7 @@ def execute(source: Path) -> NotebookNode:
     record = json.loads("".join(output.text for output in probe.outputs if output.get("name") == "stdout"))
     notebook.metadata["salkit"] = {
         "executed": datetime.date.today().isoformat(),
+        "seconds": round(time.perf_counter() - begun),
         **record,
         "digest": digest(notebook),
     }

@@ -13,15 +13,20 @@ how the answer differs. A new exercise is one more ``Exercise`` in the file of i
 name in the list below.
 """
 
+from . import mistakes
 from .attacks import fgsm, project, success_rate
+from .bias import clean_network, flip_rate, worst_group_accuracy
 from .cams import cam, gradcam, pointing_game
 from .classimages import ascent_step, total_variation, undo_jitter
 from .covering import number_of_windows, occlusion_map, score_drop
 from .exercise import Exercise, Result
+from .labels import bootstrap_interval, rank_correlation, same_question
 from .maps import normalise, relevance_mass, saliency, threshold
 from .numbers import accuracy, conv_output_size, count_parameters
+from .photos import group_probability, middle_square, placed_back
 from .series import cut_windows, naive_error, scale_without_leak
 from .sharper import guided_rule, integrated_gradients, smoothgrad
+from .truth import delete_pixels, mask_auc, relevance_rank
 
 EXERCISES = {
     exercise.name: exercise
@@ -33,8 +38,12 @@ EXERCISES = {
         *(number_of_windows, occlusion_map, score_drop),
         *(total_variation, ascent_step, undo_jitter),
         *(fgsm, project, success_rate),
+        *(rank_correlation, bootstrap_interval, same_question),
+        *(worst_group_accuracy, flip_rate),
+        *(middle_square, placed_back, group_probability),
         *(cut_windows, scale_without_leak, naive_error),
+        *(relevance_rank, mask_auc, delete_pixels),
     )
 }
 
-__all__ = ["EXERCISES", "Exercise", "Result", *EXERCISES]
+__all__ = ["EXERCISES", "Exercise", "Result", "clean_network", "mistakes", *EXERCISES]

@@ -168,9 +168,14 @@ def _trace(before: tuple, after: tuple) -> str:
                     "requires_grad was switched on in the tensor that came in: work on a copy of your own, "
                     "images.detach().clone().requires_grad_()."
                 )
-            if not torch.equal(old, new):
+            if not _same_values(old, new):
                 return "a tensor that came in was changed in place: work on a copy, x.clone()."
     return ""
+
+
+def _same_values(old: Tensor, new: Tensor) -> bool:
+    """Equal, a NaN counting as equal to a NaN in its place."""
+    return old.shape == new.shape and bool(((old == new) | ((old != old) & (new != new))).all())
 
 
 def _signature_problem(function: Callable, case: tuple) -> str:

@@ -5,8 +5,11 @@ from .cifar import CIFAR10_CLASSES, cifar10, find_cifar10, get_cifar10
 from .course import for_course
 from .events import events
 from .flights import Flights, flights, windows
+from .folders import folder
 from .imageset import ImageSet
 from .mnist import mnist
+from .photos import middle_square, read_photo
+from .planted import tint_objects
 from .scenes import scene_pairs, scenes
 
 __all__ = [
@@ -18,10 +21,14 @@ __all__ = [
     "events",
     "find_cifar10",
     "flights",
+    "folder",
     "for_course",
     "get_cifar10",
+    "middle_square",
     "mnist",
+    "read_photo",
     "scene_pairs",
     "scenes",
+    "tint_objects",
     "windows",
 ]

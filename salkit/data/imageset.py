@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
@@ -69,6 +70,22 @@ class ImageSet:
         """The images as float32 in [0, 1], ``(N, C, H, W)``: what every salkit model takes."""
         return self.images.float() / 255
 
+    def resized(self, size: int) -> ImageSet:
+        """The same set at ``size`` x ``size`` pixels: bilinear, smoothed when it shrinks; masks by the nearest pixel.
+
+        Raises:
+            InputError: when ``size`` is less than 1.
+        """
+        if size < 1:
+            raise InputError(f"size must be at least 1, not {size}")
+
+        def scaled(part: Tensor) -> Tensor:
+            # In pieces, because floats take four times the room.
+            return torch.cat([_scale(piece, size) for piece in part.split(1024)])
+
+        masks = {name: scaled(mask) for name, mask in self.masks.items()} if self.masks else self.masks
+        return replace(self, images=scaled(self.images), masks=masks)
+
     def split(self, n: int, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Two sets, the second with ``n`` images drawn evenly from every class; the same seed gives the same split.
 
@@ -97,3 +114,10 @@ class ImageSet:
     def _map(self, function) -> ImageSet:
         masks = {name: function(mask) for name, mask in self.masks.items()} if self.masks else self.masks
         return replace(self, images=function(self.images), labels=function(self.labels), masks=masks)
+
+
+def _scale(part: Tensor, size: int) -> Tensor:
+    if part.dtype == torch.bool:
+        return F.interpolate(part[:, None].float(), size=(size, size), mode="nearest-exact")[:, 0] > 0.5
+    scaled = F.interpolate(part.float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+    return scaled.round().clamp(0, 255).byte()

@@ -5,12 +5,15 @@ from .handwired import HandWired, colour_tiles
 from .nets import (
     ARCHITECTURES,
     Normalize,
+    alexnet,
+    cnn_48_96_192,
     count_parameters,
     efficientnet_b0,
     fc_net,
     resnet18,
     shallow_cnn,
     small_cnn,
+    vgg11,
 )
 from .zoo import imagenet_classes, pretrained, trained, trained_metadata, trained_names
 
@@ -18,6 +21,8 @@ __all__ = [
     "ARCHITECTURES",
     "HandWired",
     "Normalize",
+    "alexnet",
+    "cnn_48_96_192",
     "colour_tiles",
     "count_parameters",
     "efficientnet_b0",
@@ -34,4 +39,5 @@ __all__ = [
     "trained",
     "trained_metadata",
     "trained_names",
+    "vgg11",
 ]

@@ -1,4 +1,4 @@
-"""The networks of the course: the four that it compares, and a small one for experiments.
+"""The networks of the course: the four that it compares, and smaller and older ones for experiments.
 
 All take images in [0, 1]: the first layer normalises, so nobody passes mean and
 standard deviation around. All give one logit for each class, never a softmax.
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
+MNIST_MEAN = (0.1307,)
+MNIST_STD = (0.3081,)
 
 
 class Normalize(nn.Module):
@@ -28,8 +30,8 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
-def _with_normalize(net: nn.Module) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(normalize=Normalize(CIFAR10_MEAN, CIFAR10_STD), net=net))
+def _with_normalize(net: nn.Module, mean=CIFAR10_MEAN, std=CIFAR10_STD) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(normalize=Normalize(mean, std), net=net))
 
 
 def _linear_stack(*widths: int) -> list[nn.Module]:
@@ -113,27 +115,83 @@ def efficientnet_b0(
     return _with_normalize(net)
 
 
-def small_cnn(num_classes: int = 10) -> nn.Sequential:
+def small_cnn(
+    num_classes: int = 10, *, width: int = 32, strides: tuple[int, ...] = (1, 2, 1, 2, 1)
+) -> nn.Sequential:
     """Five 3x3 convolutions with batch normalisation and ReLU, averaged over the grid (539,178 parameters).
 
     It trains quickly, ends in global average pooling and one linear layer, and takes images of any size from
     8 pixels on; 32 of them become an 8x8 grid.
+
+    Args:
+        num_classes: number of logits.
+        width: channels of the first convolution; the others have 2, 4, 4 and 8 times as many.
+        strides: of the five convolutions. ``(2, 2, 2, 2, 1)`` makes an 8x8 grid of 128 pixels. Strides hold no weights.
     """
+    channels = [3, *(width * times for times in (1, 2, 4, 4, 8))]
     features: list[nn.Module] = []
-    for before, after, stride in ((3, 32, 1), (32, 64, 2), (64, 128, 1), (128, 128, 2), (128, 256, 1)):
+    for (before, after), stride in zip(pairwise(channels), strides, strict=True):
         features += [
             nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(after),
             nn.ReLU(),
         ]
-    return _with_normalize(
-        nn.Sequential(
-            OrderedDict(
-                features=nn.Sequential(*features),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(256, num_classes),
-            )
+    return _with_normalize(_averaged(nn.Sequential(*features), channels[-1], num_classes))
+
+
+def cnn_48_96_192(num_classes: int = 10, *, channels: int = 3, size: int = 32) -> nn.Sequential:
+    """Three 3x3 convolutions of 48, 96 and 192 channels, pooled after the second and the third, and two linear layers.
+
+    The network of Haenel, Kneifel and Rosseburg's sanity checks (2021): 996,138 parameters for CIFAR-10.
+
+    Args:
+        num_classes: number of logits.
+        channels: 3, normalised as CIFAR-10, or 1, normalised as MNIST.
+        size: height and width of the images; a multiple of 4.
+    """
+    net = nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(
+                *(nn.Conv2d(channels, 48, 3, padding=1), nn.ReLU()),
+                *(nn.Conv2d(48, 96, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+                *(nn.Conv2d(96, 192, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            ),
+            classifier=nn.Sequential(nn.Flatten(), *_linear_stack(192 * (size // 4) ** 2, 64, num_classes)),
+        )
+    )
+    return _with_normalize(net, MNIST_MEAN, MNIST_STD) if channels == 1 else _with_normalize(net)
+
+
+def alexnet(num_classes: int = 10) -> nn.Sequential:
+    """The convolutions of torchvision's AlexNet, averaged over the grid, and one linear layer (2,472,266 parameters).
+
+    torchvision's own head has 54 of its 57 million weights. For images of at least 63 pixels
+    (Krizhevsky, Sutskever, Hinton 2012).
+    """
+    from torchvision.models import alexnet as torchvision_alexnet
+
+    return _with_normalize(_averaged(torchvision_alexnet(weights=None).features, 256, num_classes))
+
+
+def vgg11(num_classes: int = 10) -> nn.Sequential:
+    """The convolutions of torchvision's VGG-11, averaged over the grid, and one linear layer (9,225,610 parameters).
+
+    torchvision's own head has 120 of its 129 million weights. For images of at least 32 pixels
+    (Simonyan and Zisserman 2015).
+    """
+    from torchvision.models import vgg11 as torchvision_vgg11
+
+    return _with_normalize(_averaged(torchvision_vgg11(weights=None).features, 512, num_classes))
+
+
+def _averaged(features: nn.Module, width: int, num_classes: int) -> nn.Sequential:
+    """Global average pooling and a linear layer on top of ``features``, which gives ``width`` channels."""
+    return nn.Sequential(
+        OrderedDict(
+            features=features,
+            pool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            classifier=nn.Linear(width, num_classes),
         )
     )
 
@@ -144,6 +202,9 @@ ARCHITECTURES = {
     "resnet18": resnet18,
     "efficientnet_b0": efficientnet_b0,
     "small_cnn": small_cnn,
+    "cnn_48_96_192": cnn_48_96_192,
+    "alexnet": alexnet,
+    "vgg11": vgg11,
 }
 
 

@@ -91,7 +91,8 @@ def test_the_stored_twin_can_be_published(chapter):
 
 
 def test_the_table_of_contents_holds_every_page_and_chapter():
-    in_book = {f"book/{path.stem}" for path in chapters.BOOK.glob("*.md")}
+    book = chapters.BOOK
+    in_book = {path.relative_to(book.parent).with_suffix("").as_posix() for path in book.rglob("*.md")}
     assert set(build.pages()) == in_book
 
 

@@ -1,141 +1,520 @@
-"""The built pages in a real browser: nothing remote, no error, mathematics, a phone, dark mode, every link."""
+"""The built pages in a real browser: wide and on a phone, in light and dark, by keyboard, on paper, without a network.
 
-import re
-from html.parser import HTMLParser
+Opening a page and asking axe-core about it takes seconds, so each page is opened once and taken through all its
+states; the tests then ask one thing each about what was seen.
+"""
+
+import gzip
+import io
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
 
+import axe_playwright_python
+import numpy as np
 import pytest
+from built_pages import Page
+from PIL import Image
 
-from tools import address, build, chapters
+from tools import build, chapters
 
 # Milliseconds before the browser counts as stuck: a busy machine is slow, and that is no defect of a page.
 PATIENCE = 120_000
 LOCAL = ("file", "data", "blob", "about")
-PAGES = [*build.pages(), "index", "search", "genindex"]
+WIDE, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
+SHEET = {"width": 665, "height": 950}  # the text on A4, in CSS pixels
+MAX_BYTES = 1_500_000
+COMPRESSED = (".html", ".css", ".js", ".svg", ".json")  # what every web server sends compressed
+
+PAGES = [*build.pages(), "search", "genindex"]
+CHAPTERS = [f"book/{path.stem}" for path in chapters.chapters() if f"book/{path.stem}" in PAGES]
+QUIZZES = [name for name in PAGES if "/quiz-" in name]
+every_page = pytest.mark.parametrize("name", PAGES)
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+RUN_AXE = """async (where) => {
+    document.querySelectorAll(".bd-article details").forEach(
+        (details) => { details.removeAttribute("name"); details.open = true; });
+    // Of code that has no other colours than code before it, only one thing is asked: whether a key can scroll it.
+    const colours = new Set();
+    for (const code of document.querySelectorAll(".highlight pre")) {
+        const own = [...code.children].map((token) => token.className);
+        code.toggleAttribute("data-seen", own.every((colour) => colours.has(colour)));
+        own.forEach((colour) => colours.add(colour));
+    }
+    // Style sheets are not read a second time: a page opened from a folder may not.
+    const options = {preload: false, resultTypes: ["violations"]};
+    const found = [
+        await axe.run({include: [where], exclude: ["pre[data-seen]"]}, options),
+        await axe.run({include: [where]}, {...options, runOnly: ["scrollable-region-focusable"]}),
+    ];
+    return found.flatMap(({violations}) => violations).filter(
+        ({impact}) => ["serious", "critical"].includes(impact)).flatMap(
+        ({id, nodes}) => nodes.map(({target, failureSummary}) => `${id}: ${target}: ${failureSummary}`));
+}"""
+
+# What keeps somebody with a keyboard from something, or from seeing where they are.
+KEYBOARD = """() => {
+    const wrong = [];
+    const say = (element, words) => wrong.push(`${words}: ${element.outerHTML.slice(0, 120)}`);
+    for (const element of document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")) {
+        if (!element.checkVisibility({visibilityProperty: true}) || element.disabled) continue;
+        if (element.tabIndex > 0) say(element, "out of order");
+        if (element.tabIndex < 0 && element.matches("a[href], button, input, select, textarea, summary"))
+            say(element, "not reached by Tab");
+        if (element.tabIndex !== 0) continue;
+        element.focus();
+        const style = getComputedStyle(element);
+        if (document.activeElement !== element) say(element, "takes no focus");
+        else if ((style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1) && style.boxShadow === "none")
+            say(element, "focus is not seen");
+    }
+    document.activeElement.blur();
+    return wrong;
+}"""
+
+# Everything that changes the colours of an image of the text, by itself or by what it lies in.
+COLOURS = """() => [...document.querySelectorAll(".bd-content img")].flatMap((image) => {
+    const changes = [];
+    for (let element = image; element; element = element.parentElement) {
+        const {filter, opacity, mixBlendMode, backdropFilter} = getComputedStyle(element);
+        changes.push(filter, mixBlendMode.replace("normal", "none"), opacity === "1" ? "none" : opacity);
+    }
+    return changes;
+}).filter((change) => change !== "none")"""
+
+WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+
+MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
+    const {animationDuration, animationName, transitionDuration, scrollBehavior} = getComputedStyle(element);
+    const longest = (times) => Math.max(...times.split(",").map(parseFloat));
+    return scrollBehavior === "smooth" || longest(transitionDuration) > 0.01
+        || (animationName !== "none" && longest(animationDuration) > 0.01);
+}).map((element) => element.outerHTML.slice(0, 120))"""
+
+ON_PAPER = """() => {
+    const wrong = [];
+    const shown = (element) => element.checkVisibility({visibilityProperty: true});
+    const say = (element, words) => wrong.push(`${words}: ${element.outerHTML.slice(0, 120)}`);
+    const pressed = ".bd-sidebar, .bd-header-article, .prev-next-footer, nav, button, .bd-content input, .headerlink";
+    document.querySelectorAll(pressed).forEach((element) => shown(element) && say(element, "nothing to press"));
+    if (!document.querySelector(".bd-article h1")?.checkVisibility()) wrong.push("the title is missing");
+    for (const details of document.querySelectorAll(".bd-article details"))
+        if (![...details.children].slice(1).some((child) => child.getBoundingClientRect().height > 5))
+            say(details, "lost, because it is closed");
+    const {left, right} = document.querySelector(".bd-article").getBoundingClientRect();
+    for (const image of document.querySelectorAll(".bd-article img")) {
+        const box = image.getBoundingClientRect();
+        if (box.left < left - 1 || box.right > right + 1 || box.height > innerHeight) say(image, "cut");
+        if (box.height && getComputedStyle(image).breakInside !== "avoid") say(image, "may be cut");
+    }
+    for (const slider of document.querySelectorAll(".salkit-slider")) {
+        const frames = [...slider.querySelectorAll("img")].filter((image) => image.getBoundingClientRect().height);
+        if (frames.length !== 1 || !shown(slider.querySelector("output"))) say(slider, "not one frame with its label");
+    }
+    for (const block of document.querySelectorAll(".bd-article pre"))
+        if (block.scrollWidth > block.clientWidth + 1) say(block, "cut");
+    for (let element = document.querySelector(".bd-article"); element; element = element.parentElement) {
+        const colour = getComputedStyle(element).backgroundColor;
+        if (!["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].includes(colour)) say(element, `on ${colour}`);
+    }
+    return wrong;
+}"""
 
 
-@pytest.fixture(scope="session")
-def html():
-    """The folder with the pages, built if they are not up to date."""
-    return build.build().parent
+def watched(browser, **options):
+    """A new page that notes what it asks for, what it complains about, and which files it reads."""
+    page = browser.new_context(**{"viewport": WIDE, "offline": True} | options).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.asked, page.complaints = set(), []
+    page.on("request", lambda request: page.asked.add(request.url))
+    page.on("requestfailed", lambda request: page.complaints.append(f"{request.url}: {request.failure}"))
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    return page
+
+
+def settled(page, address):
+    """Open an address and wait until its mathematics is drawn."""
+    page.goto(address, wait_until="load")
+    if page.locator(".math").count():
+        page.wait_for_function("window.MathJax?.startup?.promise")
+        page.evaluate("MathJax.startup.promise")
+
+
+def turn(page, theme):
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+
+
+def resize(page, size):
+    page.set_viewport_size(size)
+    page.wait_for_timeout(500)  # The theme waits that long before it lets Tab stop at what has come to scroll.
+
+
+def remote(page, host=""):
+    asked = [urlsplit(url) for url in page.asked]
+    return [url.geturl() for url in asked if url.scheme not in LOCAL and url.netloc != host]
+
+
+def transferred(paths):
+    """Bytes that a web server sends for these files."""
+    sizes = [
+        len(gzip.compress(path.read_bytes())) if path.suffix in COMPRESSED else path.stat().st_size for path in paths
+    ]
+    return sum(sizes)
+
+
+def pixels(image):
+    """What is on the screen where the image is, less its rim, which blends with the page."""
+    with Image.open(io.BytesIO(image.screenshot(animations="disabled"))) as shot:
+        return np.asarray(shot.convert("RGB"))[10:-10, 10:-10]
+
+
+def observe(browser, address):
+    """Take a page through its states; what was seen, as a dictionary."""
+    page = watched(browser, color_scheme="light")
+    settled(page, address)
+    seen = {"title": page.title(), "axe": [], "widths": {}}
+    math = page.locator(".math")
+    seen["formulas"] = (math.count(), page.locator(".math mjx-container").count(), page.locator("mjx-merror").count())
+
+    page.keyboard.press("Tab")  # From now on the focus is shown, as it is to everybody who uses the keyboard.
+    seen["keyboard"] = page.evaluate(KEYBOARD)
+    images = page.locator(".bd-article .cell_output img:visible, .bd-article a.enlarge img:visible")
+    chosen = [images.first, images.last] if images.count() else []
+    light = [pixels(image) for image in chosen]
+
+    page.emulate_media(reduced_motion="reduce")  # so that axe doesn't judge a colour half on its way
+    seen["moving"] = page.evaluate(MOVING)
+    turn(page, "dark")
+    seen["pixels"] = [(one.shape, np.array_equal(one, pixels(image))) for one, image in zip(light, chosen)]
+    seen["colours"] = page.evaluate(COLOURS)
+    page.evaluate(AXE)
+    seen["axe"] += page.evaluate(RUN_AXE, ".bd-sidebar-primary")
+
+    resize(page, PHONE)
+    seen["widths"]["phone, dark"] = page.evaluate(WIDTHS)
+    seen["keyboard"] += page.evaluate(KEYBOARD)
+    seen["axe"] += page.evaluate(RUN_AXE, "html")
+    turn(page, "light")
+    seen["widths"]["phone, light"] = page.evaluate(WIDTHS)
+
+    resize(page, WIDE)
+    seen["widths"]["wide"] = page.evaluate(WIDTHS)
+    seen["axe"] += page.evaluate(RUN_AXE, "html")
+
+    page.reload(wait_until="load")  # With everything closed that axe was shown open.
+    page.set_viewport_size(SHEET)
+    page.emulate_media(media="print", color_scheme="dark")
+    seen["paper"] = page.evaluate(ON_PAPER) if page.locator(".bd-article").count() else []
+
+    files = {Path(unquote(urlsplit(url).path)) for url in page.asked if url.startswith("file:")}
+    seen |= {"bytes": transferred(files), "remote": remote(page), "complaints": page.complaints}
+    page.context.close()
+    return seen
+
+
+@pytest.fixture(scope="module")
+def look(browser, html):
+    """A function that gives what was seen on a page; the page is opened the first time."""
+    seen = {}
+
+    def look(name):
+        if name not in seen:
+            seen[name] = observe(browser, (html / f"{name}.html").as_uri())
+        return seen[name]
+
+    return look
 
 
 @pytest.fixture
 def visit(browser, html):
-    """A function that opens a page with the network off, and returns it with what it asked for and complained about."""
-    contexts = []
+    """A function that opens a page with the network off; closed afterwards, and it must not have complained."""
+    pages = []
 
-    def visit(name, *, width=1200, dark=False):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", offline=True
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        page.remote, page.complaints = [], []
-        page.on("request", lambda request: urlsplit(request.url).scheme in LOCAL or page.remote.append(request.url))
-        page.on("requestfailed", lambda request: page.complaints.append(f"{request.url}: {request.failure}"))
-        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto((html / f"{name}.html").as_uri(), wait_until="load")
-        if name == "index":  # It only leads on to the first page; a busy machine takes a moment.
-            page.wait_for_url("**/book/index.html")
-        if page.locator(".math").count():
-            page.wait_for_function("window.MathJax?.startup?.promise")
-            page.evaluate("MathJax.startup.promise")
-        return page
+    def visit(name, **options):
+        pages.append(watched(browser, **options))
+        settled(pages[-1], (html / name).as_uri() if name.endswith(".html") else f"{(html / name).as_uri()}.html")
+        return pages[-1]
 
     yield visit
-    for context in contexts:
-        context.close()
+    complaints = [complaint for page in pages for complaint in page.complaints]
+    for page in pages:
+        page.context.close()
+    assert complaints == []
 
 
 def test_every_built_page_is_looked_at(html):
     built = [path.relative_to(html) for path in html.rglob("*.html") if "_static" not in path.parts]
-    assert {str(path.with_suffix("")) for path in built} == set(PAGES)
+    assert {str(path.with_suffix("")) for path in built} == {*PAGES, "index"}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_without_a_network(visit, name):
-    page = visit(name)
-    assert page.remote == []
-    assert page.complaints == []
-    assert page.locator(".math").count() == page.locator(".math mjx-container").count()
-    assert page.locator("mjx-merror").count() == 0
+def test_the_first_address_leads_to_the_first_page(browser, html):
+    page = watched(browser)
+    page.goto((html / "index.html").as_uri())
+    page.wait_for_url("**/book/index.html")
+    page.context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_phone_never_scrolls_sideways(visit, name):
-    page = visit(name, width=360)
-    widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert widths[0] <= widths[1], f"{name} is {widths[0]} pixels wide on a screen of {widths[1]}"
+@every_page
+def test_a_page_is_whole_without_a_network(look, name):
+    seen = look(name)
+    assert seen["title"] and seen["remote"] == [] and seen["complaints"] == []
+    formulas, drawn, errors = seen["formulas"]
+    assert drawn == formulas and errors == 0
+
+
+@every_page
+def test_a_page_never_scrolls_sideways(look, name):
+    for where, (width, screen) in look(name)["widths"].items():
+        assert width <= screen, f"{name}, {where}: {width} pixels wide on a screen of {screen}"
+
+
+@every_page
+def test_axe_finds_nothing_serious(look, name):
+    found = look(name)["axe"]
+    assert not found, "\n".join(found)
+
+
+@every_page
+def test_everything_is_reached_by_keyboard_and_the_focus_is_seen(look, name):
+    found = look(name)["keyboard"]
+    assert not found, "\n".join(found)
+
+
+@every_page
+def test_images_have_the_same_colours_in_dark_mode(look, name):
+    seen = look(name)
+    assert seen["colours"] == []
+    assert all(equal for _, equal in seen["pixels"]), seen["pixels"]
+    assert name not in CHAPTERS or len(seen["pixels"]) == 2
+
+
+@every_page
+def test_nothing_moves_for_those_who_asked_for_less_motion(look, name):
+    assert look(name)["moving"] == []
 
 
 @pytest.mark.parametrize("name", build.pages())
-def test_dark_mode_leaves_the_colours_of_images_alone(visit, name):
-    page = visit(name, dark=True)
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    # An image of our own beside those of the page, where the theme would dim it.
-    filters = page.evaluate(
-        """() => {
-            const output = document.createElement("div");
-            output.className = "cell_output";
-            output.innerHTML = "<div class='output'><img></div>";
-            document.querySelector(".bd-article").append(output);
-            return [...document.querySelectorAll(".bd-content img")].map(image => getComputedStyle(image).filter);
-        }"""
+def test_a_page_can_be_printed(look, name):
+    found = look(name)["paper"]
+    assert not found, "\n".join(found)
+
+
+@every_page
+def test_a_page_is_light_enough_for_a_phone(look, name):
+    assert look(name)["bytes"] < MAX_BYTES
+
+
+def test_the_checks_see_what_they_look_for(browser, tmp_path):
+    image = io.BytesIO()
+    Image.fromarray(np.full((60, 60, 3), (200, 30, 40), np.uint8)).save(image, "png")
+    (tmp_path / "red.png").write_bytes(image.getvalue())
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        """<!doctype html><html lang="en"><title>Bad</title><style>
+        @media (prefers-color-scheme: dark) { img { filter: brightness(.8); } }
+        p { color: #999; transition: color 1s; } a:focus { outline: none; } @media print { body { background: #eee; } }
+        </style><body class="bd-content"><main class="bd-sidebar-primary bd-article"><h1>Bad</h1>
+        <p>Pale words. <a href="#">A link</a> <button tabindex="-1">Press</button></p>
+        <div class="cell_output"><img src="red.png" alt="Red"></div><div style="width: 5000px">Wide</div>
+        <details><summary>More</summary>Words</details><span class="math"></span>
+        <script src="https://example.org/x.js"></script></main><script>
+        const dark = matchMedia("(prefers-color-scheme: dark)");
+        dark.onchange = () => { document.documentElement.dataset.theme = dark.matches ? "dark" : "light"; };
+        throw new Error("A complaint");</script>"""
     )
-    assert set(filters) == {"none"}
+
+    class WithMathJax:
+        @staticmethod
+        def new_context(**options):
+            made = browser.new_context(**options)
+            made.add_init_script("window.MathJax = {startup: {promise: Promise.resolve()}}")
+            return made
+
+    seen = observe(WithMathJax, bad.as_uri())
+    assert any("color-contrast" in found for found in seen["axe"])
+    assert any("not reached" in found for found in seen["keyboard"])
+    assert any("focus is not seen" in found for found in seen["keyboard"])
+    assert seen["colours"] and seen["pixels"] and not any(equal for _, equal in seen["pixels"])
+    assert all(width > screen for width, screen in seen["widths"].values())
+    assert seen["moving"] and seen["remote"] and seen["complaints"] and seen["formulas"] == (1, 0, 0)
+    assert any("nothing to press" in found for found in seen["paper"])
+    assert any("on rgb(238" in found for found in seen["paper"])
+
+
+# ------------------------------------------------------------------------------------------------- one by one
+
+
+def test_a_page_opens_dark_for_those_who_prefer_it_and_the_choice_is_kept(visit):
+    page = visit("book/notation", color_scheme="dark")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "dark"
+    switch = page.locator(".theme-switch-button:visible").first
+    switch.focus()
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        if page.evaluate(theme) == "light":
+            break
+    assert page.evaluate(theme) == "light"
+    page.reload()
+    assert page.evaluate(theme) == "light"
 
 
 def test_mathematics_is_drawn(visit):
-    page = visit("book/notation")
-    box = page.locator("mjx-container").first.bounding_box()
+    box = visit("book/notation").locator("mjx-container").first.bounding_box()
     assert box["width"] > 10 and box["height"] > 5
 
 
-@pytest.mark.parametrize("chapter", chapters.chapters(), ids=lambda path: path.stem)
-def test_a_chapter_opens_in_colab_at_the_books_version(html, chapter):
-    text = (html / f"book/{chapter.stem}.html").read_text()
-    assert f"{address.current().colab}/book/{chapter.stem}.ipynb" in text
+def test_tab_goes_through_a_whole_page(visit):
+    page = visit(QUIZZES[0])
+    expected = page.evaluate(
+        """[...document.querySelectorAll("a[href], button, input, summary, [tabindex='0']")].filter(
+            (element) => element.checkVisibility({visibilityProperty: true}) && element.tabIndex === 0).length"""
+    )
+    page.evaluate("addEventListener('focusin', ({target}) => (window.visited ??= new Set()).add(target))")
+    for _ in range(expected + 5):
+        page.keyboard.press("Tab")
+    assert page.evaluate("visited.size") >= expected
 
 
-@pytest.mark.parametrize("name", build.pages())
-def test_every_internal_link_leads_somewhere(html, name):
-    page = html / f"{name}.html"
-    for link in parse(page).links:
-        path, fragment = urlsplit(link).path, urlsplit(link).fragment
-        if urlsplit(link).scheme or urlsplit(link).netloc:
+@pytest.mark.parametrize("name", QUIZZES)
+def test_a_quiz_is_answered_by_keyboard(visit, name):
+    page = visit(name)
+    choices = page.locator("details.choice")
+    first, second = choices.nth(0), choices.nth(1)
+    assert not first.locator("p").last.is_visible()
+    first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert first.locator("p").last.is_visible()
+    second.locator("summary").focus()  # a formula in the answer takes a Tab of its own
+    page.keyboard.press("Space")
+    assert second.locator("p").last.is_visible() and not first.locator("p").last.is_visible()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_sliders_and_figures_are_used_by_keyboard(visit, name):
+    page = visit(name)
+    for slider in page.locator(".salkit-slider").all():
+        shown, label = slider.locator("img:visible"), slider.locator("output")
+        labels = slider.locator("img").evaluate_all("images => images.map(image => image.dataset.label)")
+        slider.locator("input").focus()
+        for key, expected in (("ArrowRight", labels[1]), ("End", labels[-1]), ("Home", labels[0])):
+            page.keyboard.press(key)
+            assert label.text_content() == shown.get_attribute("data-label") == expected
+            assert slider.locator("input").get_attribute("aria-valuetext") == expected
+
+    figure = page.locator("a.enlarge").first
+    small, dialog = figure.locator("img").bounding_box(), page.locator("dialog.enlarged")
+    figure.focus()
+    page.keyboard.press("Enter")
+    large = dialog.locator("img").bounding_box()
+    assert large["width"] * large["height"] > 1.2 * small["width"] * small["height"]
+    assert dialog.locator("img").get_attribute("alt") == figure.locator("img").get_attribute("alt")
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.classList.contains('enlarge')"), "the focus goes back to the figure"
+
+
+def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
+    page = visit(CHAPTERS[1], viewport=PHONE, color_scheme="dark")
+    figure, dialog = page.locator("a.enlarge").first, page.locator("dialog.enlarged")
+    figure.scroll_into_view_if_needed()
+    small = figure.locator("img").bounding_box()
+    figure.click()
+    large = dialog.locator("img")
+    assert large.bounding_box()["height"] > 1.2 * small["height"]
+    assert large.evaluate("image => getComputedStyle(image).filter") == "none", "dark mode dims it"
+    page.evaluate(AXE)
+    assert page.evaluate(RUN_AXE, "dialog.enlarged") == []
+    dialog.locator("button").click()
+    dialog.wait_for(state="detached")
+
+
+def test_without_scripts_a_figure_leads_to_its_file_and_the_text_is_there(browser, html):
+    page = watched(browser, java_script_enabled=False)
+    page.goto((html / f"{CHAPTERS[1]}.html").as_uri())
+    assert page.locator(".bd-article h1").is_visible()
+    page.locator("a.enlarge").first.click()
+    page.wait_for_url("**/_images/*")
+    assert remote(page) == []
+    page.context.close()
+
+
+def test_on_a_phone_the_contents_open_and_close_by_keyboard(visit):
+    page = visit("book/notation", viewport=PHONE)
+    contents = page.locator(".bd-links a", has_text="Glossary").first
+    assert not contents.is_visible()
+    page.locator("button.primary-toggle:visible").focus()
+    page.keyboard.press("Enter")
+    contents.wait_for(state="visible")
+    page.keyboard.press("Escape")
+    contents.wait_for(state="hidden")
+
+
+def test_search_works_from_a_folder(visit):
+    page = visit("book/notation")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("occlusion")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=occlusion*")
+    results = page.locator("#search-results ul.search li a")
+    results.first.wait_for()
+    assert any("05-occlusion.html" in link.get_attribute("href") for link in results.all())
+    results.first.click()
+    page.wait_for_url("**/book/**")
+    assert remote(page) == []
+
+
+# ---------------------------------------------------------------------------------------------- from a web server
+
+
+@pytest.fixture(scope="module")
+def server(html):
+    """The address under which a local web server shows the pages."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=html)) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+@pytest.mark.parametrize("name", ["book/index", CHAPTERS[1], *QUIZZES[:1], "search"])
+def test_a_page_from_a_server_is_whole(browser, server, name):
+    page = watched(browser, offline=False, color_scheme="dark")
+    elsewhere = lambda url: not url.startswith(server) and urlsplit(url).scheme not in LOCAL  # noqa: E731
+    page.route(elsewhere, lambda route: route.abort())
+    settled(page, f"{server}/{name}.html{'?q=gradient' if name == 'search' else ''}")
+    if name == "search":
+        page.locator("#search-results ul.search li p.context").first.wait_for()  # found, and quoted
+    assert remote(page, urlsplit(server).netloc) == [] and page.complaints == []
+    assert page.evaluate(WIDTHS)[0] <= WIDE["width"]
+    page.context.close()
+
+
+def test_a_server_has_everything_that_the_pages_ask_for(html, server):
+    wanted, known = ["/index.html", "/book/index.html"], {"/index.html", "/book/index.html"}
+    while wanted:
+        address = wanted.pop()
+        with urlopen(server + address) as answer:
+            text = answer.read()
+        if not address.endswith(".html"):
             continue
-        target = (page.parent / unquote(path)).resolve() if path else page
-        assert target.is_file(), f"{name} links to {link}, and there is no such file"
-        if fragment and target.suffix == ".html":
-            assert unquote(fragment) in parse(target).ids, f"{name} links to {link}, and there is no such place"
-
-
-@pytest.mark.parametrize("name", build.pages())
-def test_every_image_says_what_it_shows(html, name):
-    for alt in parse(html / f"{name}.html").alts:
-        assert alt and not re.fullmatch(r"\S+\.(png|jpe?g|svg)|[0-9a-f_./-]{16,}", alt), f"{name}: alt text {alt!r}"
-
-
-class Page(HTMLParser):
-    """A page's ids, the addresses it refers to, and its images' alt texts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.ids, self.links, self.alts = set(), [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        self.ids.add(attributes.get("id"))
-        # Buttons of the theme are addressed by "#"; the top of the page is always there.
-        self.links += [attributes[key] for key in ("href", "src") if attributes.get(key) not in (None, "#")]
-        # The course's mark is decoration: its name stands beside it.
-        if tag == "img" and "logo__image" not in attributes.get("class", ""):
-            self.alts.append(attributes.get("alt"))
-
-
-def parse(path):
-    return Page(path.read_text())
+        page = Page(text.decode())
+        for link in page.links:
+            path = unquote(urlsplit(link).path)
+            if urlsplit(link).scheme or urlsplit(link).netloc or not path:
+                continue
+            path = "/" + str((html / address[1:]).parent.joinpath(path).resolve().relative_to(html.resolve()))
+            if path not in known:
+                known.add(path)
+                wanted.append(path)
+    assert {f"/{name}.html" for name in PAGES} <= known

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from salkit.models import ARCHITECTURES, Normalize, count_parameters, efficientnet_b0, fc_net, resnet18, shallow_cnn
+from salkit.models import (
+    ARCHITECTURES,
+    Normalize,
+    count_parameters,
+    efficientnet_b0,
+    fc_net,
+    resnet18,
+    shallow_cnn,
+    small_cnn,
+)
 
 PARAMETERS = {
     "fc": 4_889_834,
@@ -11,7 +20,12 @@ PARAMETERS = {
     "resnet18": 11_181_642,
     "efficientnet_b0": 4_020_358,
     "small_cnn": 539_178,
+    "cnn_48_96_192": 996_138,
+    "alexnet": 2_472_266,
+    "vgg11": 9_225_610,
 }
+# Images that a network can take; AlexNet's strides need 63 pixels at least.
+SIZES = {name: 64 if name == "alexnet" else 32 for name in PARAMETERS}
 STRIDES = [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 
@@ -29,6 +43,27 @@ def test_strides_and_dropout_hold_no_weights(strides):
     assert count_parameters(resnet18(strides=strides)) == PARAMETERS["resnet18"]
     adapted = efficientnet_b0(strides=strides, dropout=0.0, stochastic_depth=0.0)
     assert count_parameters(adapted) == PARAMETERS["efficientnet_b0"]
+
+
+def test_width_scales_every_convolution_and_is_32_by_default():
+    channels = {
+        width: [m.out_channels for m in small_cnn(2, width=width).modules() if isinstance(m, torch.nn.Conv2d)]
+        for width in (4, 32)
+    }
+    assert channels == {4: [4, 8, 16, 16, 32], 32: [32, 64, 128, 128, 256]}
+    # Weights, scales and shifts of the convolutions, and the linear layer.
+    assert count_parameters(small_cnn(2, width=4)) == 9 * (12 + 32 + 128 + 256 + 512) + 2 * 76 + 2 * 33
+    assert str(small_cnn(2, width=32)) == str(small_cnn(2))
+
+
+def test_strides_make_the_same_grid_of_a_larger_image():
+    wide = small_cnn(strides=(2, 2, 2, 2, 1))
+    assert count_parameters(wide) == PARAMETERS["small_cnn"]
+    with torch.no_grad():
+        assert wide.net.features(torch.rand(1, 3, 128, 128)).shape == (1, 256, 8, 8)
+        assert small_cnn().net.features(torch.rand(1, 3, 32, 32)).shape == (1, 256, 8, 8)
+    with pytest.raises(ValueError):
+        small_cnn(strides=(2, 2, 2, 2))
 
 
 def test_relu_holds_no_weights_and_changes_the_answer():
@@ -57,7 +92,7 @@ def test_without_relu_the_convolutions_are_one_affine_map():
 def test_one_logit_for_each_class(name, classes):
     model = ARCHITECTURES[name](classes).eval()
     with torch.no_grad():
-        logits = model(torch.rand(2, 3, 32, 32))
+        logits = model(torch.rand(2, 3, SIZES[name], SIZES[name]))
     assert logits.shape == (2, classes)
     assert logits.min() < 0 or not torch.allclose(logits.sum(1), torch.ones(2)), "logits, not a softmax"
 

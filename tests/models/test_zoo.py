@@ -2,7 +2,9 @@
 
 import email.message
 import io
+import socket
 import urllib.error
+import urllib.request
 
 import pytest
 import torch
@@ -68,7 +70,7 @@ def test_every_network_in_the_package_loads_and_says_how_it_was_trained():
         assert record["architecture"] in ARCHITECTURES
         assert {"history", "recipe", "data", "classes"} <= record.keys()
         with torch.no_grad():
-            logits = trained(name)(torch.rand(2, 3, 32, 32))
+            logits = trained(name)(torch.rand(2, *record.get("input", (3, 32, 32))))
         assert logits.shape == (2, len(record["classes"])) and logits.isfinite().all()
 
 
@@ -148,6 +150,34 @@ def test_without_a_network_it_says_where_to_put_the_file(shared, no_network, mon
     monkeypatch.delenv("SALKIT_DATA")
     with pytest.raises(DataUnavailableError, match="and set SALKIT_DATA$"):
         pretrained("squeezenet1_1")
+
+
+def test_a_silent_server_is_given_up_and_nothing_is_printed(shared, no_network, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes the call, and never answers
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/weights.pth"
+        monkeypatch.setattr("torch.hub.urlopen", lambda request: urllib.request.urlopen(address))
+        monkeypatch.setattr(zoo, "SILENCE", 0.2)
+        with pytest.raises(DataUnavailableError, match="timed out"):
+            pretrained("squeezenet1_1")
+    assert socket.getdefaulttimeout() is None
+    assert capsys.readouterr().out == ""
+
+
+def test_without_leave_to_download_nobody_is_asked(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("torch.hub.urlopen", lambda *args: pytest.fail("it asked the net"))
+    with pytest.raises(DataUnavailableError, match="not on this machine: allow the download, or put them as"):
+        pretrained("squeezenet1_1", download=False)
+    # What an earlier download left in torch's cache is on this machine.
+    cached = tmp_path / "torch" / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    cached.parent.mkdir(parents=True)
+    net = random_squeezenet()
+    torch.save(net.state_dict(), cached)
+    found = pretrained("squeezenet1_1", download=False)
+    assert torch.equal(found.net.classifier[1].weight, net.classifier[1].weight)
+    cached.unlink()
+    save_file(net.state_dict(), shared / "squeezenet1_1.safetensors")
+    assert pretrained("squeezenet1_1", download=False).classes
 
 
 def test_a_download_with_the_wrong_checksum(shared, no_network, monkeypatch):

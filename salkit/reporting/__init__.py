@@ -1,0 +1,83 @@
+"""One page about one model: what it sees in a few pictures, and which maps of it can be believed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from .._cache import replacing
+from ..data import ImageSet
+from ..errors import InputError
+from .layout import page
+from .measurements import CONTROLS, METHODS_SHOWN, measure
+from .subjects import Pictures, collect, load_model, preferred_device, subject
+
+__all__ = ["CONTROLS", "METHODS_SHOWN", "Pictures", "collect", "load_model", "report", "subject"]
+
+
+def report(
+    model: nn.Module | str,
+    images: ImageSet | Tensor | str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    output: str | os.PathLike | None = None,
+    methods: Sequence[str] | None = None,
+    target: int | None = None,
+    classes: Sequence[str] | None = None,
+    size: int | None = None,
+    at_most: int = 16,
+    seed: int = 0,
+    name: str | None = None,
+    command: str | None = None,
+    progress: bool = True,
+) -> str | Path:
+    """One self-contained HTML page: predictions, maps side by side, sanity checks, scores, verdicts, versions.
+
+    The page asks of every method what a careful reader would: does its map change when the weights are scrambled
+    (Adebayo et al. 2018), does it change with the class, does it find pixels that matter better than a random map
+    does (Petsiuk et al. 2018)? Two maps that explain nothing stand beside all others.
+
+    Args:
+        model: a network that takes images in [0, 1], in which case it is left as it was; or what
+            ``salkit explain --model`` takes: a torchvision name, a checkpoint file, ``cifar10-NAME``, or
+            ``module:function``, a function that returns a network.
+        images: an :class:`~salkit.data.ImageSet`, a float tensor ``(N, C, H, W)`` in [0, 1], a file, a folder, or a
+            list of files and folders. Of a picture file the network sees the middle square.
+        output: the file to write, ``.html``; without it the page is returned as text.
+        methods: names from ``salkit.METHODS``; by default those of ``METHODS_SHOWN`` that apply to the model. The
+            controls, an edge map and a random map, are always there.
+        target: the class to explain; by default the predicted one of each image.
+        classes: the names of the classes, in the order of the logits; by default ``model.classes``.
+        size: side of the square that the network sees, for picture files; by default ``model.size``, or 224.
+        at_most: how many images are looked at; of more, so many are taken at even distances, and the page says so.
+        seed: of the scrambled weights, and of methods that draw random numbers.
+        name: what the page calls the model.
+        command: how to make the page again, as the page quotes it.
+        progress: show a bar on the standard error stream.
+
+    Returns:
+        The page, or the path of the file that was written.
+
+    Raises:
+        InputError: before any map is computed: no images, an unknown method or one that does not apply, class names
+            whose number differs from that of the logits, images that the model can't take.
+        CorruptDataError: a picture that can't be read.
+        CheckpointError, DataUnavailableError: the model can't be loaded.
+        TargetError: a target that the model doesn't have, or outputs that are no logits.
+    """
+    path = None if output is None else Path(output)
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"the report is a page, so its name must end in .html, not {path.name!r}")
+    if isinstance(model, str):
+        name, (model, made_for) = name or model, load_model(model, preferred_device())
+        size = size or made_for
+    who = subject(model, name=name, classes=classes)
+    pictures = collect(images, size=size or getattr(model, "size", 224), at_most=at_most)
+    text = page(measure(who, pictures, methods=methods, target=target, seed=seed, progress=progress), command=command)
+    if path is None:
+        return text
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,223 @@
+"""What a report, or an explanation, is about: a network by its name, and pictures from files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..data import ImageSet, middle_square, read_photo
+from ..errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The network that a report is about.
+
+    Attributes:
+        model: takes images in [0, 1].
+        name: what the page calls it.
+        classes: names in the order of the logits, or ``None`` where nobody knows them.
+        parameters: how many numbers were learnt.
+        digest: SHA-256 of all weights and buffers, with their names.
+    """
+
+    model: nn.Module
+    name: str
+    classes: tuple[str, ...] | None
+    parameters: int
+    digest: str
+
+    @property
+    def device(self) -> torch.device:
+        tensors = (tensor for group in (self.model.parameters(), self.model.buffers()) for tensor in group)
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The images that a report is about.
+
+    Attributes:
+        inputs: ``(N, C, H, W)`` float32 in [0, 1], on the CPU.
+        names: of the files, or numbers.
+        labels: ``(N,)`` int64, the true classes, or ``None`` where they aren't known.
+        source: where they come from, in words.
+        total: how many there were to choose from.
+    """
+
+    inputs: Tensor
+    names: tuple[str, ...]
+    labels: Tensor | None
+    source: str
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def digest(self) -> str:
+        """SHA-256 of the pixels that the network sees."""
+        sha = hashlib.sha256(repr(tuple(self.inputs.shape)).encode())
+        sha.update((self.inputs * 255).round().byte().contiguous().numpy())
+        return sha.hexdigest()
+
+
+def preferred_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
+    """The network that ``--model`` names, and the size of image it was made for.
+
+    Args:
+        name: a checkpoint file (``.safetensors``, or anything with a folder in it), ``cifar10-NAME`` (or
+            another name that ``salkit doctor`` lists) for one that comes with salkit, ``module:function`` for a
+            function without arguments that returns a network (or the network itself), else a torchvision ImageNet
+            classifier.
+        device: where to put it.
+
+    Raises:
+        InputError: there is no such network, or the function does not return one.
+        CheckpointError, DataUnavailableError, CorruptDataError: see ``salkit.models``.
+    """
+    from .. import models
+
+    if name.endswith(".safetensors") or os.sep in name:
+        return models.load_checkpoint(name, device), _size_in(models.read_metadata(name))
+    if name.startswith("cifar10-") or ("-" in name and name in models.trained_names()):
+        name = name.removeprefix("cifar10-")
+        return models.trained(name, device), _size_in(models.trained_metadata(name))
+    if ":" in name:
+        model = _import_model(name)
+        return model.to(device).eval(), getattr(model, "size", 224)
+    model = models.pretrained(name, device)
+    return model, model.size
+
+
+def _size_in(record: dict) -> int:
+    """The height of the images that a checkpoint's network was trained on."""
+    return record.get("input", (3, 32, 32))[1]
+
+
+def _import_model(path: str) -> nn.Module:
+    module, _, attribute = path.partition(":")
+    here = os.getcwd()
+    sys.path.insert(0, here)  # a console script, unlike `python -m`, doesn't look into the current folder
+    try:
+        made = getattr(import_module(module), attribute)
+        model = made if isinstance(made, nn.Module) else made()
+    except ImportError as error:
+        raise InputError(f"{module!r} can't be imported from {here}: {error}") from error
+    except Exception as error:  # it is the user's own code: whatever it raises
+        raise InputError(f"{path!r} gives no network: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(here)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{path!r} must return a torch.nn.Module, not {type(model).__name__}")
+    return model
+
+
+def subject(model: nn.Module, *, name: str | None = None, classes: Sequence[str] | None = None) -> Subject:
+    """The network with what is to be said about it."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the model must be a torch.nn.Module or the name of one, not {type(model).__name__}")
+    known = classes or getattr(model, "classes", None)
+    return Subject(
+        model,
+        name or type(model).__name__,
+        tuple(map(str, known)) if known else None,
+        sum(parameter.numel() for parameter in model.parameters()),
+        _digest(model),
+    )
+
+
+def _digest(model: nn.Module) -> str:
+    sha = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if isinstance(tensor, Tensor):
+            sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def collect(images, *, size: int, at_most: int) -> Pictures:
+    """Images of any kind that ``report`` takes; of more than ``at_most``, so many at even distances.
+
+    Raises:
+        InputError: no images, or a tensor that is no batch of images in [0, 1].
+        CorruptDataError: a picture that can't be read.
+    """
+    if at_most < 1:
+        raise InputError(f"at_most must be at least 1, not {at_most}")
+    if isinstance(images, (ImageSet, Tensor)) and not len(images):
+        raise InputError("there are no images to report on: the batch is empty")
+    if isinstance(images, ImageSet):
+        chosen = _spread_out(len(images), at_most)
+        some = images[chosen]
+        source = images.source or "a set of images"
+        return Pictures(some.pixels().cpu(), _numbers(chosen), some.labels.cpu(), source, len(images))
+    if isinstance(images, Tensor):
+        _check_tensor(images)
+        chosen = _spread_out(len(images), at_most)
+        return Pictures(images.detach()[chosen].cpu().float(), _numbers(chosen), None, "a tensor", len(images))
+    if not 8 <= size <= 4096:
+        raise InputError(f"size must be between 8 and 4096 pixels, not {size}")
+    places = [images] if isinstance(images, (str, os.PathLike)) else list(images)
+    files = find_pictures(places)
+    chosen = [files[i] for i in _spread_out(len(files), at_most)]
+    inputs = torch.cat([middle_square(read_photo(file), size) for file in chosen])
+    source = f"{places[0]}" if len(places) == 1 else f"{len(places)} files and folders"
+    return Pictures(inputs, tuple(file.name for file in chosen), None, source, len(files))
+
+
+def find_pictures(places: Sequence[str | os.PathLike]) -> list[Path]:
+    """The files, with every folder replaced by the pictures in it and below, in the order of their names.
+
+    Raises:
+        InputError: a place that isn't there, or no picture anywhere.
+    """
+    files = []
+    for place in map(Path, places):
+        if place.is_dir():
+            files += sorted(
+                path
+                for path in place.rglob("*")
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+            )
+        elif place.exists():
+            files.append(place)
+        else:
+            raise InputError(f"there is no file or folder {place}")
+    if not files:
+        where = ", ".join(map(str, places)) or "an empty list"
+        raise InputError(f"there are no pictures in {where}: files must end in {', '.join(SUFFIXES)}")
+    return files
+
+
+def _spread_out(n: int, at_most: int) -> list[int]:
+    """At most so many of the numbers 0 .. n - 1, at even distances: the first ones may all be of one class."""
+    count = min(n, at_most)
+    return [i * n // count for i in range(count)]
+
+
+def _numbers(chosen: list[int]) -> tuple[str, ...]:
+    return tuple(f"image {i}" for i in chosen)
+
+
+def _check_tensor(images: Tensor) -> None:
+    if images.ndim != 4 or not images.is_floating_point():
+        raise InputError(f"images must be floats (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
+    if not (images.min() >= 0 and images.max() <= 1):  # written so that NaN fails, too
+        raise InputError(
+            f"images must lie in [0, 1], not {images.min():.3g} .. {images.max():.3g}: give them as they are, and let "
+            "the model's first layer normalise them (salkit.models.Normalize)"
+        )

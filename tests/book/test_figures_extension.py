@@ -1,0 +1,37 @@
+"""The figures of cells become lossless WebP, and every figure of a page is a link to its file."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools import build
+from tools.extensions.figures import shrink
+
+
+@pytest.mark.parametrize("alpha", [255, 128])
+def test_no_pixel_changes(tmp_path, alpha):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 4), dtype=np.uint8)
+    pixels[:, :25] = pixels[0, 0]  # something to shrink
+    pixels[..., 3] = alpha
+    Image.fromarray(pixels).save(tmp_path / "map.png")
+    smaller = shrink(tmp_path / "map.png")
+    assert smaller.suffix == ".webp" and smaller.stat().st_size < (tmp_path / "map.png").stat().st_size
+    with Image.open(smaller) as image:
+        assert np.array_equal(np.asarray(image.convert("RGBA")), pixels)
+
+
+def test_the_smaller_file_is_taken(tmp_path, monkeypatch):
+    Image.new("RGB", (9, 9)).save(tmp_path / "map.png")
+    monkeypatch.setattr(Image.Image, "save", lambda image, path, **options: path.write_bytes(bytes(9999)))
+    assert shrink(tmp_path / "map.png").suffix == ".png"
+
+
+@pytest.mark.parametrize("name", build.pages())
+def test_every_figure_is_a_link_to_its_file(html, name):
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", (html / f"{name}.html").read_text())
+    figures = re.findall(r'(<a [^>]*>)?\s*<img [^>]*src="([^"]*_images/[^"]*)"', text)
+    for link, source in figures:
+        assert 'class="enlarge' in link and f'href="{source}"' in link
+    assert len(figures) == text.count('class="enlarge')

@@ -1,0 +1,414 @@
+"""``salkit report``: the numbers behind the page, the words that they allow, and the page in a browser."""
+
+import dataclasses
+import re
+from html import unescape
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import salkit
+from salkit import cli, data, models
+from salkit.errors import CheckpointError, CorruptDataError, InputError, TargetError
+from salkit.evaluation import Interval
+from salkit.reporting import collect, subject, subjects
+from salkit.reporting.layout import page
+from salkit.reporting.measurements import CONTROLS, SIMILARITIES, measure
+from salkit.reporting.verdicts import CARE, NO, OPEN, brief, verdicts
+
+METHODS = ["gradient", "guided_backprop", "integrated_gradients", "gradcam"]
+PATIENCE = 120_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.trained("small_cnn")
+
+
+@pytest.fixture(scope="module")
+def measured(network):
+    """The shipped network on three Scenes, by four methods."""
+    pictures = collect(data.scenes(3, seed=3), size=32, at_most=16)
+    return measure(subject(network, name="a <small> CNN"), pictures, methods=METHODS, progress=False)
+
+
+@pytest.fixture(scope="module")
+def text(measured):
+    return page(measured, command="salkit report small.safetensors 'my photos' -o report.html")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of three pictures, one of them deeper, and a file that is none."""
+    (tmp_path / "photos/more").mkdir(parents=True)
+    for name, colour in (("b.png", "red"), ("a.JPG", "blue"), ("more/c.webp", "green")):
+        Image.new("RGB", (50, 40), colour).save(tmp_path / "photos" / name, "jpeg" if name == "a.JPG" else None)
+    (tmp_path / "photos/notes.txt").write_text("no picture")
+    return tmp_path / "photos"
+
+
+class Flat(nn.Module):
+    """A linear classifier for 8 x 8 images, quick to explain."""
+
+    def __init__(self, classes=3):
+        super().__init__()
+        self.linear = nn.Linear(192, classes)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))
+
+
+def words(page):
+    """What a reader sees of it."""
+    page = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+# --- the numbers
+
+
+def test_predictions_and_classes(network, measured):
+    images = data.scenes(3, seed=3).pixels()
+    with torch.no_grad():
+        expected = network(images).double().softmax(1)
+    torch.testing.assert_close(measured.probabilities, expected, rtol=1e-4, atol=1e-6)
+    two = expected.topk(2).indices
+    assert torch.equal(measured.explained, two[:, 0]) and torch.equal(measured.second, two[:, 1])
+    assert measured.methods == (*METHODS, *CONTROLS)
+
+
+def test_maps_are_those_of_the_package(network, measured):
+    images = data.scenes(3, seed=3).pixels()
+    gradient = salkit.gradient(network, images, measured.explained).abs().amax(1).double()
+    torch.testing.assert_close(measured.maps["gradient"], gradient, rtol=1e-3, atol=1e-5)
+    total = salkit.integrated_gradients(network, images, measured.explained).sum(1).double()
+    torch.testing.assert_close(measured.maps["integrated_gradients"], total, rtol=1e-3, atol=1e-4)
+
+
+def test_the_controls_are_where_they_must_be(measured):
+    for kind in ("all layers", "last layer", "second class"):
+        torch.testing.assert_close(measured.similarity[kind]["edge_map"], torch.ones(3, dtype=torch.float64))
+    assert measured.similarity["all layers"]["random_map"].abs().max() < 0.2
+    assert measured.similarity["last layer"]["random_map"].abs().max() < 0.2
+    torch.testing.assert_close(measured.similarity["edges"]["edge_map"], torch.ones(3, dtype=torch.float64))
+
+
+def test_the_class_is_held_when_weights_are_scrambled(measured, network):
+    from salkit.sanity import cascade, spearman
+
+    _, scrambled = next(cascade(network, ["net.classifier"], init="own", seed=0))
+    images = data.scenes(3, seed=3).pixels()
+    maps = salkit.gradient(scrambled, images, measured.explained).abs().amax(1).double()
+    expected = spearman(maps, measured.maps["gradient"])
+    torch.testing.assert_close(measured.similarity["last layer"]["gradient"], expected, rtol=1e-3, atol=1e-3)
+    assert measured.scrambled == "net.classifier"
+
+
+def test_completeness(measured, network):
+    images = data.scenes(3, seed=3).pixels()
+    with torch.no_grad():
+        ends = [network(x)[torch.arange(3), measured.explained].double() for x in (torch.zeros_like(images), images)]
+    torch.testing.assert_close(measured.change, ends[1] - ends[0], rtol=1e-3, atol=1e-3)
+    total = measured.maps["integrated_gradients"].flatten(1).sum(1)
+    torch.testing.assert_close(total - measured.change, measured.gap, rtol=1e-2, atol=2e-4)
+
+
+def test_scores_start_at_the_whole_image_and_end_there(measured):
+    whole = measured.probabilities.amax(1)
+    for name in measured.methods:
+        torch.testing.assert_close(measured.deletion[name].scores[:, 0], whole, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(measured.insertion[name].scores[:, -1], whole, rtol=1e-3, atol=1e-5)
+
+
+def test_the_network_is_left_as_it_was(network):
+    model, before = network, {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    model.train()
+    try:
+        salkit.report(model, data.scenes(1), methods=["gradient"], progress=False)
+        assert model.training and all(p.grad is None and p.requires_grad for p in model.parameters())
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    finally:
+        model.eval()
+
+
+def test_a_single_logit_and_a_named_target():
+    one = collect(torch.rand(2, 3, 8, 8), size=8, at_most=4)
+    found = measure(subject(Flat(1)), one, methods=["gradient"], progress=False)
+    assert found.probabilities.shape == (2, 2) and found.classes == ("class 0", "class 1")
+    assert torch.equal(found.explained + found.second, torch.ones(2, dtype=torch.long))
+    found = measure(subject(Flat()), one, methods=["gradient"], target=2, progress=False)
+    assert found.explained.tolist() == [2, 2] and 2 not in found.second.tolist()
+
+
+def test_weights_that_cannot_be_drawn_anew_are_put_into_another_order():
+    class Own(Flat):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.rand(192))
+
+        def forward(self, x):
+            return self.linear(x.flatten(1) * self.scale)
+
+    found = measure(subject(Own()), collect(torch.rand(1, 3, 8, 8), size=8, at_most=1), methods=["gradient"])
+    assert "random order" in found.how
+
+
+def test_methods_that_do_not_apply_are_named():
+    text = salkit.report(Flat(), torch.rand(1, 3, 8, 8), progress=False)
+    assert "guided_backprop : the model calls no ReLU" in words(text)
+    assert "gradcam" in words(text).split("Methods left out")[1]
+
+
+def test_so_many_images_at_even_distances():
+    many = data.scenes(20)
+    some = collect(many, size=32, at_most=4)
+    assert some.names == ("image 0", "image 5", "image 10", "image 15") and some.total == 20
+    assert torch.equal(some.labels, many.labels[[0, 5, 10, 15]])
+    torch.testing.assert_close(some.inputs, many.pixels()[[0, 5, 10, 15]])
+
+
+# --- verdicts
+
+
+def with_similarity(measured, **changes):
+    """The same measurements with other rank correlations for ``gradient``."""
+    similarity = {kind: dict(measured.similarity[kind]) for kind in SIMILARITIES}
+    for kind, values in changes.items():
+        similarity[kind.replace("_", " ")]["gradient"] = torch.tensor(values, dtype=torch.float64)
+    return dataclasses.replace(measured, similarity=similarity)
+
+
+def of_gradient(measured):
+    return next(verdict for verdict in verdicts(measured) if verdict.method == "gradient")
+
+
+GOOD = dict(all_layers=[0.0, 0.1, 0.1], last_layer=[0.1, 0.1, 0.2], second_class=[0.3, 0.2, 0.2], edges=[0.1, 0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    "change, grade, sentence",
+    [
+        (dict(all_layers=[0.8, 0.7, 0.9]), NO, "did not notice that the weights were scrambled (rank correlation 0.80"),
+        (dict(last_layer=[0.9, 0.9, 0.95]), NO, "did not notice that the last layer was scrambled (0.92"),
+        (dict(all_layers=[0.3, 0.3, 0.4]), CARE, "only in part"),
+        (dict(all_layers=[0.9, 0.1, 0.0]), CARE, "only in part"),  # one image alone is no proof
+        (dict(all_layers=[torch.nan, 0.0, 0.1]), CARE, "In 1 of 3 images a map was constant"),
+        (dict(all_layers=[torch.nan] * 3), CARE, "can't be compared"),
+        (dict(second_class=[0.99, 0.98, 0.97]), CARE, "nearly the same map for the second class"),
+        (dict(edges=[0.7, 0.6, 0.7]), CARE, "resemble an edge detector's"),
+    ],
+)
+def test_what_the_numbers_allow_to_say(measured, change, grade, sentence):
+    verdict = of_gradient(with_similarity(measured, **(GOOD | change)))
+    assert verdict.grade == grade
+    assert any(sentence in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_method_is_held_against_the_random_map(measured):
+    fine = with_similarity(measured, **GOOD)
+    curve = fine.deletion["random_map"]
+    better = dataclasses.replace(curve, scores=curve.scores * 0.5)
+    worse = dataclasses.replace(curve, scores=curve.scores * 1.5)
+
+    def judged(mine, inserted):
+        return of_gradient(
+            dataclasses.replace(
+                fine,
+                deletion=fine.deletion | {"gradient": mine},
+                insertion=fine.insertion | {"gradient": inserted},
+            )
+        )
+
+    same = fine.insertion["random_map"]
+    assert judged(better, same).grade == OPEN
+    assert "better than a random map, by deletion" in judged(better, same).reasons[-1]
+    assert "edge map" not in judged(better, same).reasons[-1]
+    fine = dataclasses.replace(fine, deletion=fine.deletion | {"edge_map": better})
+    assert "so did the edge map, by deletion" in judged(better, same).reasons[-1]
+    assert judged(curve, same).grade == CARE
+    assert any("worse than a random map" in reason for reason in judged(worse, same).reasons)
+
+
+def test_the_worst_come_first(measured):
+    grades = [verdict.grade for verdict in verdicts(with_similarity(measured, all_layers=[0.9, 0.9, 0.9]))]
+    assert grades[0] == NO and grades == sorted(grades, key=(NO, CARE, OPEN).index)
+
+
+def test_intervals_in_words():
+    assert brief(Interval(-0.001, -0.25, 0.5, 3)) == "0.00 [−0.25, 0.50]"
+    assert brief(Interval(0.5, torch.nan, torch.nan, 1)) == "0.50"
+    assert brief(Interval(torch.nan, torch.nan, torch.nan, 0)) == "–"
+
+
+# --- the page
+
+
+def test_the_page_says_what_it_must(text, measured):
+    said = words(text)
+    for section in ("In short", "Predictions and maps", "Sanity checks", "Scores", "Completeness",
+                    "What this page cannot tell", "How to repeat it"):  # fmt: skip
+        assert section in said
+    assert "salkit report small.safetensors 'my photos' -o report.html" in said
+    assert measured.subject.digest in said and measured.pictures.digest() in said
+    assert f"salkit {salkit.__version__}" in said and f"torch {torch.__version__.split('+')[0]}" in said
+    assert "539,178 parameters" in said and "3 images are few" in said
+    assert said.count("Truly it is") == 3
+
+
+def test_names_cannot_break_the_page(text):
+    assert "<small> CNN" not in text and "a &lt;small&gt; CNN" in text
+
+
+def test_every_figure_says_what_it_shows(text):
+    alts = re.findall(r'<img [^>]*alt="([^"]*)"', text)
+    assert len(alts) == text.count("<img ") == 3 + 2
+    assert all("gradcam is highest at the" in alt for alt in alts[:3])
+    assert all(re.search(r"by \w+ .*\(area \d", alt) for alt in alts[3:])
+
+
+def test_a_constant_map_is_said_to_be_one(measured):
+    flat = dataclasses.replace(measured, maps=measured.maps | {"gradcam": torch.zeros(3, 32, 32)})
+    assert page(flat).count("gradcam is the same everywhere") == 3
+
+
+def test_nothing_is_asked_for_and_nothing_runs(text):
+    assert not re.search(r"<script|<link rel=.stylesheet|https?://|@import|url\(|\son\w+=", text)
+
+
+@pytest.mark.parametrize("width, dark", [(1200, False), (1200, True), (360, False), (360, True)])
+def test_in_a_browser(browser, text, tmp_path, width, dark):
+    (tmp_path / "report.html").write_text(text)
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", offline=True
+    )
+    try:
+        context.set_default_timeout(PATIENCE)
+        opened, asked, complaints = context.new_page(), [], []
+        opened.on("request", lambda request: urlsplit(request.url).scheme in ("file", "data") or asked.append(request))
+        opened.on("console", lambda message: complaints.append(message.text))
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.goto((tmp_path / "report.html").as_uri(), wait_until="load")
+        assert (asked, complaints) == ([], [])
+        wide = opened.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1]
+        pictures = opened.evaluate(
+            "[...document.images].map(i => [i.naturalWidth > 500, getComputedStyle(i).filter])"
+        )
+        assert pictures == [[True, "none"]] * 5
+        light = opened.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] > 128")
+        assert light != dark
+        for link in opened.locator("nav a").all():
+            assert opened.locator(link.get_attribute("href")).count() == 1
+        check_accessibility(opened)
+    finally:
+        context.close()
+
+
+def check_accessibility(opened):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(opened).response["violations"]
+    grave = [(v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")]
+    assert not grave
+
+
+# --- the command, and what goes wrong
+
+
+def test_the_command(network, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = "report cifar10-small_cnn photos --methods gradient --at-most 2 -o new/r.html"
+    assert cli.main(given.split()) == 0
+    out, err = capsys.readouterr()
+    assert out == "written    new/r.html\n"
+    assert "8/8" not in err and "6/6" in err and "map" in err  # the bar: 2 pictures, a method and two controls
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["r.html"]
+    said = words((tmp_path / "new/r.html").read_text())
+    assert "salkit " + given in said
+    assert "1. a.JPG" in said and "2. b.png" in said and "out of 3" in said
+
+
+def test_a_function_of_ones_own(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_nets.py").write_text(
+        "from torch import nn\n"
+        "def make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))\n"
+        "ready = make()\nnumber = lambda: 3\ndef broken():\n    return {}['key']\n"
+    )
+    (tmp_path / "names.txt").write_text("ant\nbee\n\ncow\n")
+    options = [str(photos / "b.png"), "--methods", "gradient", "--size", "8"]
+    for name in ("make", "ready"):
+        asked = [f"my_nets:{name}", *options, "--classes", "names.txt", "--target", "bee"]
+        assert cli.main(["report", *asked]) == 0
+        assert "Explained: bee , as asked" in words((tmp_path / "report.html").read_text())
+    for name, problem in {
+        "my_nets:number": "must return a torch.nn.Module, not int",
+        "my_nets:broken": "KeyError: 'key'",
+        "my_nets:absent": "has no attribute 'absent'",
+        "no_such_module:make": "can't be imported",
+    }.items():
+        capsys.readouterr()
+        assert cli.main(["report", name, *options, "-o", "other.html"]) == 1
+        error = capsys.readouterr().err
+        assert problem in error and error.count("\n") == 1
+    assert not (tmp_path / "other.html").exists()
+    assert str(tmp_path) not in subjects.sys.path
+
+
+def test_errors_come_before_any_map(photos, tmp_path, monkeypatch):
+    def no_map(*args, **kwargs):
+        raise AssertionError("a map was computed")
+
+    monkeypatch.setattr("salkit.reporting.measurements._run", no_map)
+    images = torch.rand(2, 3, 8, 8)
+
+    def fails(kind, problem, *arguments, **options):
+        with pytest.raises(kind, match=problem):
+            salkit.report(*arguments, **options)
+
+    fails(InputError, "no file or folder", Flat(), tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    fails(InputError, "no pictures in .*empty", Flat(), tmp_path / "empty")
+    fails(InputError, "an empty list", Flat(), [])
+    fails(InputError, "the batch is empty", Flat(), images[:0])
+    fails(CorruptDataError, "can't be read as a picture", Flat(), [photos / "b.png", photos / "notes.txt"], size=8)
+    fails(InputError, r"must lie in \[0, 1\], not -", Flat(), images - 0.5)
+    fails(InputError, r"must be floats \(N, C, H, W\)", Flat(), images[0])
+    fails(InputError, "must be a torch.nn.Module", object(), images)
+    fails(InputError, "no classifier 'resnet_18'", "resnet_18", images)
+    fails(CheckpointError, "there is no file", "absent.safetensors", images)
+    fails(CheckpointError, "there are: ", "cifar10-absent", images)
+    fails(InputError, "2 class names for a network with 3 logits", Flat(), images, classes=["ant", "bee"])
+    fails(InputError, "labels up to 9, and the network 3 classes", nn.Sequential(nn.AvgPool2d(4), Flat()),
+          data.scenes(10))  # fmt: skip
+    fails(TargetError, "between 0 and 2, not 3", Flat(), images, target=3)
+    fails(InputError, "there is no method 'lime'", Flat(), images, methods=["lime"])
+    fails(InputError, "beside the controls", Flat(), images, methods=["edge_map"])
+    fails(InputError, "cam can't explain this network", Flat(), images, methods=["gradient", "cam"])
+    fails(InputError, r"can't take images of 3x9x9 \(choose another size\)", Flat(), torch.rand(1, 3, 9, 9))
+    fails(InputError, "no weights", nn.Flatten(), images)
+    fails(InputError, "must end in .html, not 'page.pdf'", Flat(), images, output="page.pdf")
+    fails(InputError, "at_most must be at least 1", Flat(), images, at_most=0)
+    fails(InputError, "NaN or infinity", nn.Sequential(Flat(), nn.Threshold(1e9, float("nan"))), images)
+
+
+def test_a_failing_disk_leaves_the_old_page(tmp_path, monkeypatch):
+    (tmp_path / "r.html").write_text("old")
+
+    def full(self, text, **options):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(OSError):
+        salkit.report(Flat(), torch.rand(1, 3, 8, 8), methods=["gradient"], output=tmp_path / "r.html", progress=False)
+    monkeypatch.undo()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("r.html", "old")]
+
+
+def test_the_function_is_no_module():
+    import salkit.reporting
+
+    assert callable(salkit.report) and salkit.report is salkit.reporting.report
+    assert "report" in dir(salkit)

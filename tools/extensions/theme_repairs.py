@@ -1,0 +1,43 @@
+"""Sphinx extension: what the theme and the bibliography get wrong, put right in the pages they write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+# 1.5 MB of script that would redraw the icons which the style sheet has drawn already, from a font.
+ICON_SCRIPT = "_static/scripts/fontawesome.js"
+
+REPAIRS = {
+    # A list may hold nothing but list items, and the role of its entries is deprecated.
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    ' role="doc-biblioentry"': "",
+}
+
+
+def repair(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    for wrong, right in REPAIRS.items():
+        context["body"] = context.get("body", "").replace(wrong, right)
+
+
+def name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """What unfolds pages in the side bar shows an arrow alone, and has no name for those who don't see it."""
+    if make := context.get("generate_toctree_html"):
+        named = '<summary aria-label="Show or hide its pages">'
+        context["generate_toctree_html"] = lambda *args, **options: (
+            str(make(*args, **options)).replace("<summary>", named)
+        )
+
+
+def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
+    script = Path(app.outdir, ICON_SCRIPT)
+    if error is None and script.exists():
+        script.write_text("// The icons are letters of a font: see tools/extensions/theme_repairs.py.\n")
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("html-page-context", repair)
+    app.connect("html-page-context", name_toggles, priority=600)  # after the theme has put its function there
+    app.connect("build-finished", drop_icon_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import base64
 import importlib.util
+import io
 import math
 import re
 import shutil
-import struct
 import sys
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +28,7 @@ from markdown_it.tree import SyntaxTreeNode
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 from nbformat import NotebookNode
+from PIL import Image
 from pybtex.database import parse_file
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -121,7 +122,7 @@ def _height(item: Item, width: float) -> float:
     if item.kind == "point":
         return _lines(item.words, width / TEXT_CHAR) * TEXT_LINE
     if item.kind == "print":
-        return _lines(item.words, width / PRINT_CHAR) * PRINT_LINE + 20
+        return _lines(item.words, (width - 30) / PRINT_CHAR) * PRINT_LINE + 20
     return item.height * (1.2 if item.kind == "formula" else WIDTH / width)
 
 
@@ -339,7 +340,7 @@ def _printed(text: str) -> Item:
 
 
 def _figure(data: bytes, kind: str, alt: str) -> Item:
-    width, height = struct.unpack(">II", data[16:24]) if kind == "png" else (16, 9)
+    width, height = (16, 9) if kind == "svg" else Image.open(io.BytesIO(data)).size
     url = f"data:image/{kind}{'+xml' if kind == 'svg' else ''};base64,{base64.b64encode(data).decode()}"
     needed = min(FIGURE, WIDTH * height / width)
     return Item("figure", f'<img src="{url}" alt="{escape(alt)}">', needed, ratio=width / height)
@@ -369,9 +370,10 @@ def _code_cell(cell: NotebookNode) -> list[Item | str]:
 
 def _output(output: NotebookNode, cell: NotebookNode) -> list[Item]:
     data = output.get("data", {})
-    if "image/png" in data:
-        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        return [_figure(base64.b64decode(data["image/png"]), "png", alt)]
+    for kind in ("png", "jpeg"):
+        if f"image/{kind}" in data:
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            return [_figure(base64.b64decode(data[f"image/{kind}"]), kind, alt)]
     if "text/html" in data:
         return [Item("html", data["text/html"], HEIGHT - 90)]
     if "text/markdown" in data:

@@ -27,6 +27,7 @@ from .photos import group_probability, middle_square, placed_back
 from .series import cut_windows, naive_error, scale_without_leak
 from .sharper import guided_rule, integrated_gradients, smoothgrad
 from .truth import delete_pixels, mask_auc, relevance_rank
+from .weights import cascade_weights, depth_curve, held_class
 
 EXERCISES = {
     exercise.name: exercise
@@ -39,6 +40,7 @@ EXERCISES = {
         *(total_variation, ascent_step, undo_jitter),
         *(fgsm, project, success_rate),
         *(rank_correlation, bootstrap_interval, same_question),
+        *(cascade_weights, held_class, depth_curve),
         *(worst_group_accuracy, flip_rate),
         *(middle_square, placed_back, group_probability),
         *(cut_windows, scale_without_leak, naive_error),

@@ -1,13 +1,16 @@
 """The figures of cells become lossless WebP, and every figure of a page is a link to its file."""
 
+import base64
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tools import build
-from tools.extensions.figures import shrink
+from tools import build, chapters
+from tools.extensions.figures import FRAMES, shrink
+
+CHAPTERS = {f"book/{chapter.stem}": chapter for chapter in chapters.chapters()}
 
 
 @pytest.mark.parametrize("alpha", [255, 128])
@@ -30,8 +33,20 @@ def test_the_smaller_file_is_taken(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", build.pages())
 def test_every_figure_is_a_link_to_its_file(html, name):
-    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", (html / f"{name}.html").read_text())
+    text = (html / f"{name}.html").read_text()
     figures = re.findall(r'(<a [^>]*>)?\s*<img [^>]*src="([^"]*_images/[^"]*)"', text)
     for link, source in figures:
         assert 'class="enlarge' in link and f'href="{source}"' in link
     assert len(figures) == text.count('class="enlarge')
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_frames_of_sliders_are_files_with_the_bytes_of_the_notebook(html, name):
+    page = html / f"{name}.html"
+    text = page.read_text()
+    outputs = [output for cell in chapters.code_cells(chapters.read_twin(CHAPTERS[name])) for output in cell.outputs]
+    html_outputs = " ".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    stored = re.findall(r'src="data:image/\w+;base64,([^"]+)"', html_outputs)
+    frames = re.findall(rf'src="(../{FRAMES}/[^"]+)"', text)
+    assert [base64.b64decode(frame) for frame in stored] == [(page.parent / frame).read_bytes() for frame in frames]
+    assert not re.search(r"<img [^>]*data:image", text)

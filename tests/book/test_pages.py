@@ -178,7 +178,8 @@ def observe(browser, address):
     """Take a page through its states; what was seen, as a dictionary."""
     page = watched(browser, color_scheme="light")
     settled(page, address)
-    seen = {"title": page.title(), "axe": [], "widths": {}}
+    files = {Path(unquote(urlsplit(url).path)) for url in page.asked if url.startswith("file:")}
+    seen = {"title": page.title(), "bytes": transferred(files), "axe": [], "widths": {}}
     math = page.locator(".math")
     seen["formulas"] = (math.count(), page.locator(".math mjx-container").count(), page.locator("mjx-merror").count())
 
@@ -212,8 +213,7 @@ def observe(browser, address):
     page.emulate_media(media="print", color_scheme="dark")
     seen["paper"] = page.evaluate(ON_PAPER) if page.locator(".bd-article").count() else []
 
-    files = {Path(unquote(urlsplit(url).path)) for url in page.asked if url.startswith("file:")}
-    seen |= {"bytes": transferred(files), "remote": remote(page), "complaints": page.complaints}
+    seen |= {"remote": remote(page), "complaints": page.complaints}
     page.context.close()
     return seen
 
@@ -433,6 +433,20 @@ def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
     assert page.evaluate(RUN_AXE, "dialog.enlarged") == []
     dialog.locator("button").click()
     dialog.wait_for(state="detached")
+
+
+def test_a_frame_of_a_slider_is_enlarged_by_a_click_and_by_enter(visit):
+    page = visit(CHAPTERS[1], viewport=PHONE)
+    slider, dialog = page.locator(".salkit-slider").first, page.locator("dialog.enlarged")
+    frame = slider.locator("img:visible")
+    small, text = frame.bounding_box(), frame.get_attribute("alt")
+    for open_it in (frame.click, lambda: slider.locator("input").press("Enter")):
+        open_it()
+        assert dialog.locator("img").bounding_box()["height"] > 1.2 * small["height"]
+        assert dialog.locator("img").get_attribute("alt") == text
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.type") == "range", "the focus goes back to the slider"
 
 
 def test_without_scripts_a_figure_leads_to_its_file_and_the_text_is_there(browser, html):

@@ -7,6 +7,9 @@ RUN := $(BIN)/python
 # A change in what is to be installed gives the stamp another name, so that the next command installs anew.
 INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 
+# The commands first: the tests that they time compare the pages of the book with the results of all others.
+BENCH ?= commands import_time scenes scores attribution pages chapters training
+
 # One thread each: the tests are spread over the cores by process.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
@@ -45,8 +48,9 @@ pdf: $(INSTALLED)  ## print the whole book as one PDF, with Chromium or Chrome
 new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
 	@$(RUN) -m tools.new_chapter $(NAME)
 
-bench: $(INSTALLED)  ## run every benchmark
-	@for name in import_time scenes scores attribution; do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
+bench: $(INSTALLED)  ## run every benchmark, hours without a GPU; BENCH="pages scores" for some of them
+	@for name in $(BENCH); do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
+	@$(RUN) -m tools.performance && $(RUN) -m tools.front_page contents
 
 lint: $(INSTALLED)  ## check the style of the code
 	$(BIN)/ruff check .

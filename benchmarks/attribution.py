@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 import salkit
 
-from .report import machine, peak_memory_mb, write
+from .report import closing, described, machine, peak_memory_mb, per_device, write
 
 SWEEP = (1, 4, 10, 25, 75)
 TARGET = 3
@@ -199,7 +199,7 @@ def main() -> None:
     if options.peak_of:
         print_peak_memory(*options.peak_of)
         return
-    print(", ".join(f"{key} {value}" for key, value in machine().items() if value))
+    print(described(machine()))
     figures = []
     for name in options.models:
         check_equality(name)
@@ -212,7 +212,7 @@ def main() -> None:
                     row["peak memory (MB)"] = peak_memory(name, method)
                 figures.append(row)
                 print(_line(row), flush=True)
-    print(f"\nwritten to {write('attribution', figures)}")
+    print(f"\n{closing(write(per_device('attribution'), figures))}")
 
 
 def _line(row: dict) -> str:

@@ -1,33 +1,52 @@
-"""How long each chapter runs: `python -m benchmarks.chapters [--profile full] [NN ...]`.
+"""How long each chapter runs, and in how much memory: `python -m benchmarks.chapters [--profile full] [NN ...]`.
 
-Runs chapters from top to bottom and keeps nothing but the time. In the small profile it is the processor's time with
-one thread, which is what the clock would show on an idle core, however busy the machine is. In full it is the clock's,
-on the GPU where there is one. The figures of other chapters and devices stay, and the first page of the book
-quotes them: `python -m tools.front_page contents`.
+Runs chapters from top to bottom and keeps nothing but time and memory. In the small profile the time is the
+processor's with one thread, which is what the clock would show on an idle core, however busy the machine is. In full
+it is the clock's, on the GPU where there is one. The memory is the most that the kernel held; on a GPU, the most that
+was allocated there. The figures of other chapters and devices stay, and the first page of the book quotes the times:
+`python -m tools.front_page contents`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import time
 
 from tools import chapters
 
-from .report import RESULTS, machine, write
+from .report import closing, described, machine, read, write
+
+# Seconds and MB that a chapter should stay within: in the small profile, in full on a CPU of two cores, and on a GPU.
+LIMITS = {"fast": (60, 4096), "cpu": (300, 4096), "gpu": (300, 8192)}
 
 
 def run(source, profile: str) -> dict:
-    """Seconds of one run, on what, and when; ``kind`` is ``"fast"``, ``"cpu"`` or ``"gpu"``."""
+    """Seconds and MB of one run, on what, and when; ``kind`` is ``"fast"``, ``"cpu"`` or ``"gpu"``."""
     began, used = time.perf_counter(), _processor_seconds()
     record = chapters.execute(source).metadata["salkit"]
     clock, processor = time.perf_counter() - began, _processor_seconds() - used
     on_cpu = record["device"].startswith("cpu")
-    kind = "fast" if profile == "fast" else "cpu" if on_cpu else "gpu"
-    seconds = round(processor if profile == "fast" else clock, 1)
-    return {"kind": kind, "seconds": seconds, "device": record["device"], "date": machine()["date"]}
+    return {
+        "kind": "fast" if profile == "fast" else "cpu" if on_cpu else "gpu",
+        "seconds": round(processor if profile == "fast" else clock, 1),
+        "memory_mb": record["memory_mb" if on_cpu else "gpu_memory_mb"],
+        "device": record["device"],
+        "machine": described(machine()),
+        "date": machine()["date"],
+    }
+
+
+def said(kind: str, figure: dict) -> str:
+    """A figure in a line, with what is over its limit."""
+    over = [
+        f"more than {limit} {unit}"
+        for key, limit, unit in zip(("seconds", "memory_mb"), LIMITS[kind], ("s", "MB"))
+        if (figure[key] or 0) > limit
+    ]
+    memory = "memory unknown" if figure["memory_mb"] is None else f"{figure['memory_mb']:6,} MB"
+    return "   ".join([f"{figure['seconds']:7.1f} s   {memory} on {figure['device']}", *over])
 
 
 def _processor_seconds() -> float:
@@ -44,13 +63,15 @@ def main() -> None:
     os.environ["SALKIT_PROFILE"] = options.profile
     if options.profile == "fast":
         os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-    path = RESULTS / "chapters.json"
-    figures = json.loads(path.read_text())["figures"] if path.exists() else {}
+    print(described(machine()))
+    figures = (read("chapters") or {"figures": {}})["figures"]
     for source in chapters.chosen(options.numbers):
         figure = run(source, options.profile)
-        figures.setdefault(source.stem, {})[figure.pop("kind")] = figure
-        print(f"{source.stem:24} {figure['seconds']:7.1f} s on {figure['device']}", flush=True)
-        write("chapters", figures)
+        kind = figure.pop("kind")
+        figures.setdefault(source.stem, {})[kind] = figure
+        print(f"{source.stem:24} {said(kind, figure)}", flush=True)
+        path = write("chapters", figures)
+    print(closing(path))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long `import salkit` takes, beside `import torch`.
+"""How long `import salkit` takes, beside `import torch`: `python -m benchmarks.import_time`.
 
 Each is timed in a process of its own, the two in turn, and compared pair by pair.
 """
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from .report import closing, described, machine, write
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = 11
@@ -23,14 +25,19 @@ def seconds(module: str) -> float:
 
 
 def main() -> None:
+    print(described(machine()))
     for module in ("torch", "salkit"):  # once unmeasured: compiled files and the disk cache
         seconds(module)
     pairs = [(seconds("torch"), seconds("salkit")) for _ in range(PAIRS)]
-    ratios = sorted(salkit / torch for torch, salkit in pairs)
-    low, _, high = statistics.quantiles(ratios, n=4)
-    print(f"import torch:  {statistics.median(torch for torch, _ in pairs):.2f} s, median of {PAIRS}")
-    print(f"import salkit: {statistics.median(salkit for _, salkit in pairs):.2f} s")
-    print(f"salkit / torch: {statistics.median(ratios):.2f} (quartiles {low:.2f} to {high:.2f})")
+    low, middle, high = statistics.quantiles((salkit / torch for torch, salkit in pairs), n=4)
+    figures = {
+        "seconds": {name: statistics.median(times) for name, times in zip(("torch", "salkit"), zip(*pairs))},
+        "ratio": {"median": middle, "quartiles": [low, high]},
+    }
+    print(f"import torch:  {figures['seconds']['torch']:.2f} s, median of {PAIRS}")
+    print(f"import salkit: {figures['seconds']['salkit']:.2f} s")
+    print(f"salkit / torch: {middle:.2f} (quartiles {low:.2f} to {high:.2f})")
+    print(closing(write("import_time", figures)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ import torch
 RESULTS = Path(__file__).parent / "results"
 
 
+def per_device(name: str) -> str:
+    """The name of a result that depends on the device, so that a GPU's stands beside a CPU's: ``training-gpu``."""
+    return f"{name}-gpu" if torch.cuda.is_available() else name
+
+
 def machine() -> dict:
     """The processor (and GPU), cores, threads and versions that a time depends on."""
     return {
@@ -26,6 +31,15 @@ def machine() -> dict:
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "torchvision", "captum")},
     }
+
+
+def described(machine: dict) -> str:
+    """A machine in a line: ``AMD EPYC, 2 cores, 2 threads, python 3.11.7, torch 2.15.0``, its GPU first."""
+    words = [machine["gpu"]] if machine["gpu"] else []
+    words.append(machine["cpu"])
+    words += [f"{machine[name]} {name if machine[name] > 1 else name[:-1]}" for name in ("cores", "threads")]
+    words += [f"{name} {machine[name]}" for name in ("python", "torch")]
+    return ", ".join(words)
 
 
 def peak_memory_mb() -> float:
@@ -42,9 +56,28 @@ def write(name: str, figures: dict | list) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     new = path.with_suffix(".new")
-    new.write_text(json.dumps({"machine": machine(), "figures": figures}, indent=1) + "\n", encoding="utf-8")
+    content = {"machine": machine(), "peak_memory_mb": round(peak_memory_mb()), "figures": figures}
+    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     os.replace(new, path)
     return path
+
+
+def read(name: str, folder: Path | None = None) -> dict | None:
+    """What ``write`` kept, ``{"machine", "peak_memory_mb", "figures"}``; ``None`` if it never did."""
+    path = (folder or RESULTS) / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def kept(name: str) -> dict:
+    """The figures of an earlier run on this machine and these versions; none if it was another, as a file has one."""
+    earlier = read(name)
+    same = earlier and {**earlier["machine"], "date": ""} == {**machine(), "date": ""}
+    return earlier["figures"] if same else {}
+
+
+def closing(path: Path) -> str:
+    """The last line that a benchmark prints."""
+    return f"peak memory of this process {peak_memory_mb():.0f} MB; written to {path}"
 
 
 def _cpu() -> str:

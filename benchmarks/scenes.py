@@ -1,6 +1,6 @@
 """How quickly Scenes are drawn, and how hard they are: a linear classifier against a small convolutional network.
 
-    python benchmarks/scenes.py [--images 10000] [--train 5000] [--epochs 10]
+    python -m benchmarks.scenes [--images 10000] [--train 5000] [--epochs 10]
 
 The linear classifier sees every pixel and no shape: what it reaches is what colours and fixed positions give away.
 """
@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 
 from salkit.data.scenes import scenes
 from salkit.training import evaluate, fit
+
+from .report import closing, described, machine, write
 
 
 def linear() -> nn.Module:
@@ -40,22 +44,35 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
 
-    started = time.perf_counter()
-    scenes(options.images, seed=2, cache=False)
-    print(f"{options.images} scenes of 32x32 drawn in {time.perf_counter() - started:.1f} s, in one thread")
+    print(described(machine()))
+    drawn = seconds(lambda: scenes(options.images, seed=2, cache=False))
     scenes(options.images, seed=2)
-    started = time.perf_counter()
-    scenes(options.images, seed=2)
-    print(f"read from the cache in {time.perf_counter() - started:.2f} s")
+    read = seconds(lambda: scenes(options.images, seed=2))
+    print(f"{options.images} scenes of 32x32 drawn in {drawn:.1f} s, in one thread")
+    print(f"read from the cache in {read:.2f} s")
 
     train, test = scenes(options.train, seed=0), scenes(2_000, seed=1)
     print(f"\n{options.epochs} epochs on {len(train)} scenes, accuracy on {len(test)} others (chance: 10 %)")
+    accuracies = {}
     for name, build, lr in (("linear", linear, 0.005), ("small CNN", small_cnn, 0.05)):
         torch.manual_seed(0)
         model = build()
-        started = time.perf_counter()
-        fit(model, train, test, epochs=options.epochs, lr=lr, progress=False)
-        print(f"{name:10} {evaluate(model, test)[1]:6.1%}   {time.perf_counter() - started:6.1f} s")
+        took = seconds(partial(fit, model, train, test, epochs=options.epochs, lr=lr, progress=False))
+        accuracies[name] = evaluate(model, test)[1]
+        print(f"{name:10} {accuracies[name]:6.1%}   {took:6.1f} s")
+    figures = {
+        "images": options.images,
+        "seconds": {"drawn": drawn, "read": read},
+        "learnt from": options.train,
+        "accuracy": accuracies,
+    }
+    print(closing(write("scenes", figures)))
+
+
+def seconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from skimage.metrics import structural_similarity
 from salkit.evaluation import mask_auc, pointing_game, relevance_mass, relevance_rank
 from salkit.sanity import spearman, ssim
 
-from .report import machine, write
+from .report import closing, described, machine, write
 
 N, FEW = 10_000, 500
 TOGETHER = ("spearman", "relevance_mass", "relevance_rank", "pointing_game")
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(", ".join(f"{key} {value}" for key, value in machine().items() if value))
+    print(described(machine()))
 
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(N, 32, 32, generator=generator)
@@ -75,7 +75,7 @@ def main() -> None:
     for name, figure in figures.items():
         print(f"{name:22} {figure['seconds']:8.2f} {figure['processor_seconds']:11.2f}")
     print(f"together: {', '.join(TOGETHER)}; the aim is {AIM:.0f} s")
-    print(f"\nwritten to {write('scores', figures)}")
+    print(f"\n{closing(write('scores', figures))}")
 
 
 if __name__ == "__main__":

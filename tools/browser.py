@@ -1,13 +1,15 @@
-"""The browser that prints the book and tests its pages: headless Chromium or Chrome."""
+"""The browser that prints the book, tests its pages and times them: headless Chromium or Chrome."""
 
 from __future__ import annotations
 
+import gzip
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+COMPRESSED = (".html", ".css", ".js", ".svg", ".json")  # what every web server sends compressed
 
 
 class NoBrowserError(Exception):
@@ -35,3 +37,10 @@ def launched() -> Iterator:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=180_000)
         yield browser
         browser.close()
+
+
+def transferred(paths: Iterable[Path]) -> int:
+    """Bytes that a web server sends for these files."""
+    return sum(
+        len(gzip.compress(path.read_bytes())) if path.suffix in COMPRESSED else path.stat().st_size for path in paths
+    )

@@ -40,17 +40,22 @@ MAX_BYTES = 1_500_000
 # What Jupyter writes after a run, less the version of Python: the record has that.
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3", "file_extension": ".py", "mimetype": "text/x-python"}
 
-# Run in the chapter's kernel after its last cell: what it ran on, in words for the record.
+# Run in the chapter's kernel after its last cell: what it ran on, in words for the record, and how much memory it held
+# at most, in MB. Of the system's counters only VmHWM begins at zero with the kernel.
 PROBE = """
-import importlib.metadata, json, os, platform, torch
+import importlib.metadata, json, os, pathlib, platform, re, torch
 from salkit.data import ImageSet
 from salkit.lab import Run
 values = list(globals().values())
 runs = [value for value in values if isinstance(value, Run)]
 device = torch.device(runs[-1].device).type if runs else "none"
+status = pathlib.Path("/proc/self/status")
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None
 print(json.dumps({
     "profile": runs[-1].profile if runs else "none: the chapter never called salkit.start()",
     "device": torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores",
+    "memory_mb": round(int(peak[1]) / 1024) if peak else None,
+    "gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20) if device == "cuda" else None,
     "data": sorted({value.source for value in values if isinstance(value, ImageSet)}),
     "versions": {"python": platform.python_version()} | {
         name: importlib.metadata.version(name)

@@ -4,7 +4,6 @@ Opening a page and asking axe-core about it takes seconds, so each page is opene
 states; the tests then ask one thing each about what was seen.
 """
 
-import gzip
 import io
 import threading
 from functools import partial
@@ -20,6 +19,7 @@ from built_pages import Page
 from PIL import Image
 
 from tools import build, chapters
+from tools.browser import transferred
 
 # Milliseconds before the browser counts as stuck: a busy machine is slow, and that is no defect of a page.
 PATIENCE = 120_000
@@ -27,7 +27,6 @@ LOCAL = ("file", "data", "blob", "about")
 WIDE, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
 SHEET = {"width": 665, "height": 950}  # the text on A4, in CSS pixels
 MAX_BYTES = 1_500_000
-COMPRESSED = (".html", ".css", ".js", ".svg", ".json")  # what every web server sends compressed
 
 PAGES = [*build.pages(), "search", "genindex"]
 CHAPTERS = [f"book/{path.stem}" for path in chapters.chapters() if f"book/{path.stem}" in PAGES]
@@ -158,14 +157,6 @@ def resize(page, size):
 def remote(page, host=""):
     asked = [urlsplit(url) for url in page.asked]
     return [url.geturl() for url in asked if url.scheme not in LOCAL and url.netloc != host]
-
-
-def transferred(paths):
-    """Bytes that a web server sends for these files."""
-    sizes = [
-        len(gzip.compress(path.read_bytes())) if path.suffix in COMPRESSED else path.stat().st_size for path in paths
-    ]
-    return sum(sizes)
 
 
 def pixels(image):

@@ -1,0 +1,182 @@
+"""The page of measured times says what the benchmarks left, and what was not measured is said to be so."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import chapters as chapter_times
+from benchmarks import commands, pages, training
+from tools import build, chapters, performance
+from tools.browser import transferred
+
+PAGE = performance.PAGE.read_text(encoding="utf-8")
+NOTHING = performance.NOT_MEASURED
+VERSIONS = {"python": "3.12.1", "torch": "3.0"}
+MACHINE = {"date": "2031-02-03", "cpu": "Z80", "cores": 1, "threads": 1, "gpu": None, **VERSIONS}
+REACHED = {"ended": "reached", "seconds": 123.4, "epochs": 6, "accuracy": 0.55}
+EARLY = {"ended": "early", "seconds": 456.7, "epochs": 9, "accuracy": 0.512}
+
+
+def training_row(theirs, ours, **more):
+    pairs = [(theirs, ours)]
+    runs = [{"seed": 0, "source": theirs, "ours": ours}]
+    return {"goal": 0.5364, "runs": runs, **training.ratio(pairs), **more}
+
+
+def reader(machine=MACHINE, **results):
+    """What ``report.read`` would give, of these figures and nothing else."""
+    return lambda name: {"machine": machine, "figures": results[name]} if name in results else None
+
+
+def rows(text, first):
+    """The cells of the table rows that begin with this."""
+    return [
+        [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith(f"| {first}")
+    ]
+
+
+def test_the_page_is_what_the_tool_writes():
+    assert PAGE == performance.page(), "run python -m tools.performance"
+
+
+def test_the_page_is_in_the_book():
+    assert "book/performance" in build.pages()
+
+
+def test_without_any_result_every_section_says_that_nothing_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(performance.chapters, "read_twin", lambda source: type("Twin", (), {"metadata": {}}))
+    sections = re.split(r"^## ", performance.page(tmp_path), flags=re.M)[1:]
+    assert [section.splitlines()[0] for section in sections] == list(performance.SECTIONS)
+    for section in sections:
+        assert re.search("not measured", section, re.I), section
+        # What is left are limits: no time that somebody took.
+        assert not re.search(r"\*\*\d|\| \d+ s", section), section
+
+
+def test_one_more_result_changes_the_page(tmp_path):
+    before = performance.page(tmp_path)
+    figures = {"book": {"seconds": 30, "limit": 60}}
+    (tmp_path / "commands.json").write_text(json.dumps({"machine": MACHINE, "figures": figures}))
+    after = performance.page(tmp_path)
+    assert after != before
+    assert "| `make book` | 1 min | 50% |" in after and f"| `make test` | 10 min | {NOTHING} |" in after
+    assert "*Measured on Z80, 1 core, 1 thread, python 3.12.1, torch 3.0; 2031-02-03.*" in after
+
+
+def test_peers_are_compared_by_ratio():
+    figure = {"model": "vgg11", "size": 224, "method": "occlusion"}
+    figure |= {"seconds": {"salkit": 7.77}, "ratio": {"captum": 1.5}}
+    text = performance.attribution(reader(attribution=[figure, {**figure, "peak memory (MB)": 1234.5}]))
+    assert rows(text, "vgg11") == [
+        ["vgg11, 224", "`occlusion`", "1.50", "–", "–", "–"],
+        ["vgg11, 224", "`occlusion`", "1.50", "–", "–", "1,234 MB"],
+    ]
+    assert "7.77" not in text and "Not measured yet" in text.split("### On a GPU")[1]
+
+
+def test_training_on_a_processor_is_told_by_its_ratio_and_on_a_gpu_also_in_seconds():
+    networks = {"fc": training_row(REACHED, {**REACHED, "seconds": 61.7}), "resnet18": training_row(EARLY, REACHED)}
+    figures = {"networks": networks, "record": {}}
+    on_cpu = performance.training_speed(reader(training=figures))
+    assert rows(on_cpu, "fc") == [["fc", "53.64%", "6", "6", "2.0"]]
+    assert rows(on_cpu, "resnet18") == [["resnet18", "53.64%", "9, stopped early at 51.20%", "6", "more than 3.7"]]
+    assert rows(on_cpu, "shallow_cnn") == [["shallow_cnn", "65.54%", NOTHING, NOTHING, NOTHING]]
+    assert "123" not in on_cpu and "61.7" not in on_cpu
+
+    record = {"resnet9": {"goal": 0.94, "runs": [{"seed": 0, **REACHED}, {"seed": 1, **EARLY}]}}
+    gpu = reader({**MACHINE, "gpu": "H100"}, **{"training-gpu": {"networks": networks, "record": record}})
+    on_gpu = performance.training_speed(gpu)
+    assert rows(on_gpu, "fc") == [["fc", "53.64%", "6", "6", "123.4 s", "61.7 s", "2.0"]]
+    assert rows(on_gpu, "resnet9") == [["resnet9", "6; 9, stopped early at 51.20%", "123.4 s; 456.7 s"]]
+
+
+def test_a_chapter_over_a_limit_stands_out():
+    source = next(source for source in chapters.chapters() if chapters.twin_of(source).exists())
+    limit, memory = chapter_times.LIMITS["gpu"]
+    figures = {
+        source.stem: {
+            "fast": {"seconds": 12.3, "device": "cpu, 2 cores"},
+            "cpu": {"seconds": limit + 1, "memory_mb": 100, "machine": "Z80, 1 core"},
+            "gpu": {"seconds": limit, "memory_mb": memory + 1, "machine": "H100"},
+        }
+    }
+    text = performance.chapter_section(reader(chapters=figures))
+    (cells,) = rows(text, f"[{int(source.stem[:2])}.")
+    assert cells[1:] == [f"12 s, memory {NOTHING}", f"**{limit + 1} s**, 100 MB", f"{limit} s, **{memory + 1:,} MB**"]
+    assert "small profile: cpu, 2 cores;" in text and "in full, GPU: H100." in text
+
+
+def test_a_chapter_that_no_benchmark_ran_stands_with_the_run_that_the_book_shows(monkeypatch):
+    record = {"seconds": 77, "device": "cpu, 2 cores", "memory_mb": 900, "versions": VERSIONS}
+    twin = type("Twin", (), {"metadata": {"salkit": record}})
+    monkeypatch.setattr(performance.chapters, "read_twin", lambda source: twin)
+    (cells, *_) = rows(performance.chapter_section(reader()), "[")
+    assert cells[1:] == [NOTHING, "77 s, 900 MB", NOTHING]
+
+
+def test_pages_are_summed_up_and_the_heaviest_listed():
+    figures = {f"book/{n}": {"bytes": 1000 * n, "first_paint_ms": 100.0} for n in range(1, 20)}
+    figures["book/slow"] = {"bytes": 500, "first_paint_ms": 1500.0}
+    figures["book/heavy"] = {"bytes": 1_600_000, "first_paint_ms": 200.0}
+    text = performance.page_section(reader(pages=figures))
+    assert "Of 21 pages 20 are light enough and 20 quick enough; `book/slow` takes longest." in text
+    listed = rows(text, "`book")
+    assert listed[0] == ["`book/heavy`", "**1,600 kB**", "20%"] and listed[-1] == ["`book/slow`", "0 kB", "**150%**"]
+    assert len(listed) == performance.HEAVIEST + 1
+
+
+def test_smaller_sections_tell_their_ratios():
+    scores = {
+        "ssim": {"seconds": 2.0},
+        "ssim, one by one": {"seconds": 5.0},
+        "together": {"of": ["spearman"], "seconds": 1.2, "aim_seconds": 10.0},
+    }
+    text = performance.scores(reader(scores=scores))
+    assert "takes 2.5 times as long" in text and "12% of the 10 s" in text and "SciPy" not in text
+    ratio = {"ratio": {"median": 1.05, "quartiles": [1.01, 1.1]}}
+    assert "1.05 times" in performance.import_section(reader(import_time=ratio))
+    figures = {"images": 100, "seconds": {"drawn": 8.0, "read": 0.2}, "learnt from": 50, "accuracy": {"linear": 0.345}}
+    text = performance.scenes(reader(scenes=figures))
+    assert "40 times as long" in text and "a linear classifier 34.5%" in text
+
+
+# ------------------------------------------------------------------------------------------------- the benchmarks
+
+
+def test_a_page_is_measured_with_all_that_it_loads(browser, tmp_path):
+    (tmp_path / "style.css").write_text("h1 { color: red; }" * 100)
+    (tmp_path / "picture.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
+    page = tmp_path / "page.html"
+    page.write_text('<link rel="stylesheet" href="style.css"><h1>Words</h1><img src="picture.svg" alt="Nothing">')
+    found = pages.measure(browser, page, rounds=2)
+    assert found["bytes"] == transferred(tmp_path.iterdir())
+    assert found["first_paint_ms"] > 0
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_chapters_time_and_memory_are_those_of_its_record(monkeypatch, kind):
+    record = {"device": "cpu, 2 cores" if kind == "cpu" else "H100", "memory_mb": 5000, "gpu_memory_mb": 7000}
+    twin = type("Twin", (), {"metadata": {"salkit": record}})
+    monkeypatch.setattr(chapter_times.chapters, "execute", lambda source: twin)
+    figure = chapter_times.run(Path("01-trial.md"), "full")
+    assert figure.pop("kind") == kind and figure["memory_mb"] == (5000 if kind == "cpu" else 7000)
+    line = chapter_times.said(kind, {**figure, "seconds": 301.0})
+    assert "more than 300 s" in line and ("more than 4096 MB" in line) == (kind == "cpu")
+
+
+def test_commands_run_in_this_environment_and_a_failure_is_no_measurement(monkeypatch, tmp_path):
+    words = commands.command("test")
+    assert words[:2] == ["make", "test"] and set(commands.LIMITS) == {"book", "test"}
+    monkeypatch.setattr(commands.build, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(commands.build, "build", lambda: None)
+    monkeypatch.setattr(commands, "command", lambda target: ["true"])
+    (tmp_path / "stamp").touch()
+    assert commands.seconds("test") > 0 and (tmp_path / "stamp").exists()
+    assert commands.seconds("book") > 0 and not (tmp_path / "stamp").exists(), "the book is built anew"
+    monkeypatch.setattr(commands, "command", lambda target: ["sh", "-c", "echo what happened; false"])
+    with pytest.raises(SystemExit, match="what happened"):
+        commands.seconds("test")

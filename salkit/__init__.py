@@ -19,6 +19,7 @@ _SUBMODULES = (
     "evaluation",
     "lab",
     "models",
+    "recipes",
     "reporting",
     "sanity",
     "synthesis",

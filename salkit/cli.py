@@ -1,4 +1,4 @@
-"""The command ``salkit``: ``doctor``, ``data get``, ``explain``, ``report``.
+"""The command ``salkit``: ``doctor``, ``data get``, ``explain``, ``report``, ``train``, ``compare``.
 
 It ends with 0, with 1 after an error that is told in one line, with 2 when it was called wrongly, and
 with 130 after Ctrl-C. What takes long to import is imported inside the commands, so ``--help`` is quick.
@@ -36,8 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     except (SalkitError, OSError) as error:
         print(f"salkit: error: {_one_line(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("salkit: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(": ".join(["salkit: interrupted", *interruption.args]), file=sys.stderr)
         return 130
     return 0
 
@@ -152,6 +152,67 @@ def _parser() -> argparse.ArgumentParser:
         "--at-most", type=int, default=16, metavar="N", help="look at so many pictures, evenly chosen (default: 16)"
     )
     report.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+
+    train = _command(
+        commands,
+        "train",
+        _train,
+        help="train a network by a recipe, from a file",
+        description="Train a network by a recipe; write its weights, and a card that says how it came to be. Under "
+        "torchrun, all processes train one network together.",
+        epilog="examples:\n"
+        "  salkit train --list\n"
+        "  salkit train --recipe resnet18 -o resnet18.safetensors\n"
+        "  salkit train --recipe my/own.json --epochs 3 --seed 1\n"
+        "  torchrun --nproc-per-node=2 -m salkit train --recipe resnet18",
+    )
+    what = train.add_mutually_exclusive_group(required=True)
+    what.add_argument("--recipe", metavar="NAME", help="a recipe that comes with salkit, or a file that ends in .json")
+    what.add_argument("--list", action="store_true", help="list the recipes that come with salkit")
+    train.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the file to write (default: NAME.safetensors, here)"
+    )
+    train.add_argument("--epochs", type=int, metavar="N", help="so many, in the recipe's last stage")
+    train.add_argument("--seed", type=int, metavar="S", help="another than the recipe's")
+    train.add_argument("--device", metavar="D", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+    train.add_argument("--resume", action="store_true", help="go on where a training of this recipe was interrupted")
+
+    compare = _command(
+        commands,
+        "compare",
+        _compare,
+        help="score methods on drawn scenes, where the right answer is known",
+        description="Draw scenes with the classes that a network knows, and score every method's maps by how well they "
+        "find the object, and by deletion and insertion. Under torchrun, the processes share the work.",
+        epilog="examples:\n"
+        "  salkit compare --methods gradient,gradcam -n 50\n"
+        "  salkit compare cifar10-small_cnn -o scores.csv\n"
+        "  torchrun --nproc-per-node=2 -m salkit compare -o scores.json --save chunks",
+    )
+    compare.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default="scenes-small_cnn_128",
+        help=f"{_MODELS}; it must know classes that Scenes has (default: scenes-small_cnn_128)",
+    )
+    compare.add_argument(
+        "--methods", metavar="A,B,...", help="names with commas between them (default: as for report, and the controls)"
+    )
+    compare.add_argument("-n", type=int, default=100, metavar="N", help="draw so many scenes (default: 100)")
+    compare.add_argument("--size", type=int, metavar="PIXELS", help="as for explain")
+    compare.add_argument(
+        "--seed",
+        type=int,
+        default=2,
+        help="of the scenes and of all that is drawn (default: 2; with 0 and 1 the network was trained and tested)",
+    )
+    compare.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="also write every number, to a .csv or .json file"
+    )
+    compare.add_argument(
+        "--save", type=Path, metavar="FOLDER", help="keep finished parts there, and go on from those that are there"
+    )
     return parser
 
 
@@ -388,3 +449,149 @@ def _read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text file in UTF-8: {error}") from error
     return [line.strip() for line in lines if line.strip()]
+
+
+# --------------------------------------------------------------------------- train
+
+
+def _train(arguments) -> None:
+    from dataclasses import replace
+
+    from ._processes import is_first
+    from .models import read_metadata
+    from .recipes import read_recipe, train
+
+    if arguments.list:
+        _list_recipes()
+        return
+    recipe = read_recipe(arguments.recipe)
+    if arguments.epochs is not None:
+        recipe = recipe.with_epochs(arguments.epochs)
+    if arguments.seed is not None:
+        recipe = replace(recipe, seed=arguments.seed)
+    output = arguments.output or Path(f"{recipe.name}.safetensors")
+    try:
+        path = train(recipe, output, device=_device(arguments.device), resume=arguments.resume)
+    except KeyboardInterrupt:
+        words = [word for word in arguments.words if word != "--resume"]
+        raise KeyboardInterrupt(f"to go on, {shlex.join(['salkit', *words, '--resume'])}") from None
+    if is_first():
+        test = read_metadata(path)["test"]
+        print(f"test       {test['accuracy']:.2%} of {test['images']:,} images")
+        print(f"written    {path} and {path.with_suffix('.md').name}")
+
+
+def _list_recipes() -> None:
+    from .recipes import read_recipe, recipe_names
+
+    rows = [("recipe", "network", "images", "epochs")]
+    for name in recipe_names():
+        recipe = read_recipe(name)
+        epochs = " + ".join(str(stage.fit["epochs"]) for stage in recipe.stages)
+        rows.append((name, recipe.architecture, recipe.stages[-1].data["dataset"], epochs))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def _device(name: str | None):
+    """The device of this name; ``cuda`` is this process's own GPU, and so is the default if there is one."""
+    import torch
+
+    from ._processes import local_device
+
+    try:
+        device = torch.device(local_device() if name in (None, "cuda") and torch.cuda.is_available() else name or "cpu")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # how torch says that there is no such device, or none of this kind
+        raise InputError(f"--device {name} can't be used here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+# --------------------------------------------------------------------------- compare
+
+
+def _compare(arguments) -> None:
+    kind = arguments.output.suffix.lower() if arguments.output else None
+    if kind not in (None, ".csv", ".json"):
+        raise InputError(f"the table must end in .csv or .json, not {arguments.output.name!r}")
+
+    from . import evaluation
+    from ._processes import is_first, local_device
+    from .evaluation import by_deletion, by_insertion, on_mask
+    from .reporting.subjects import load_model
+
+    model, size = load_model(arguments.model, local_device())
+    data = _scenes_for(model, arguments)(arguments.n, size=arguments.size or size, seed=arguments.seed)
+    methods = _methods_for(model, data, arguments.methods)
+    scores = {
+        "mass": on_mask(evaluation.relevance_mass),
+        "rank": on_mask(evaluation.relevance_rank),
+        "hit": on_mask(evaluation.pointing_game),
+        "auc": on_mask(evaluation.mask_auc),
+        "deletion": by_deletion(),
+        "insertion": by_insertion(),
+    }
+    table = evaluation.compare(model, data, methods, scores, save=arguments.save, seed=arguments.seed)
+    if not is_first():
+        return
+    print(f"{arguments.model} on {len(data)} scenes, means with 95 % intervals\n{table}")
+    if arguments.output:
+        _write_table(arguments.output, kind, table, arguments)
+        print(f"written    {arguments.output}")
+
+
+def _scenes_for(model, arguments):
+    """``data.scenes`` with the classes of the network."""
+    from functools import partial
+
+    from .data import CIFAR10_CLASSES, scenes
+
+    names = model.classes if getattr(model, "classes", None) else ()
+    if not names or not set(names) <= set(CIFAR10_CLASSES):
+        raise InputError(
+            f"{arguments.model} doesn't know the classes that Scenes draws ({', '.join(CIFAR10_CLASSES)}): "
+            "give such a network, or call salkit.compare with images and masks of your own"
+        )
+    return partial(scenes, classes=tuple(names))
+
+
+def _methods_for(model, data, names: str | None) -> dict:
+    """The methods named, or all that apply of those that a report shows, with the two controls."""
+    from .attribution import METHODS
+    from .reporting.measurements import METHODS_SHOWN
+
+    if names is None:
+        image = data[:1].pixels().to(next(model.parameters()).device)
+        shown = (*METHODS_SHOWN, "edge_map", "random_map")
+        return {name: METHODS[name] for name in shown if not METHODS[name].why_not(model, image)}
+    chosen = [name.strip() for name in names.split(",")]
+    if unknown := [name for name in chosen if name not in METHODS]:
+        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+    return {name: METHODS[name] for name in chosen}
+
+
+def _write_table(path: Path, kind: str, table, arguments) -> None:
+    import csv
+    from dataclasses import asdict
+
+    from ._cache import replacing
+
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        if kind == ".csv":
+            writer = csv.DictWriter(file, ("method", "score", "image", "value"))
+            writer.writeheader()
+            writer.writerows(table.rows())
+            return
+        means = [
+            dict(method=method, score=score, **asdict(table.interval(method, score)))
+            for method in table.methods
+            for score in table.scores
+        ]
+        record = dict(model=arguments.model, scenes=arguments.n, seed=arguments.seed)
+        json.dump({**record, "means": _nullable(means), "rows": _nullable(table.rows())}, file)
+
+
+def _nullable(rows: list[dict]) -> list[dict]:
+    """The same with ``None`` for NaN, which JSON doesn't have."""
+    return [{name: None if value != value else value for name, value in row.items()} for row in rows]

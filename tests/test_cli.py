@@ -1,5 +1,6 @@
 """The command ``salkit``: what it prints, writes and returns, and that errors are one line."""
 
+import csv
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 
 from salkit import __version__, cli
 from salkit.errors import TargetError
-from salkit.models import save_checkpoint, shallow_cnn, zoo
+from salkit.models import load_checkpoint, read_metadata, save_checkpoint, shallow_cnn, zoo
 from salkit.reporting import subjects
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -287,6 +288,135 @@ def test_damaged_data_is_one_line(capsys, tmp_path):
     assert "cifar10.tar.xz" in fails(capsys, "data", "get", "cifar10")
 
 
+# --- train
+
+
+TINY = {
+    "architecture": "small_cnn",
+    "kwargs": {"width": 2},
+    "data": {"dataset": "scenes", "n": 60, "validation": 20, "test": 20, "size": 16},
+    "stages": [{"fit": {"epochs": 1}}, {"fit": {"epochs": 2, "batch_size": 20}}],
+}
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe of one's own that is done in a moment."""
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(TINY))
+    return str(path)
+
+
+def test_train_writes_the_network_and_its_card(capsys, recipe):
+    assert cli.main(["train", "--recipe", recipe, "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("epoch  train loss") == 2, "a table for each stage"
+    assert out.splitlines()[-1] == "written    mine.safetensors and mine.md"
+    assert sorted(os.listdir()) == ["mine.md", "mine.safetensors"]
+    record = read_metadata("mine.safetensors")
+    assert record["recipe"] == {"epochs": 2, "batch_size": 20} and record["before"] == [{"epochs": 1}]
+    assert record["test"]["images"] == 20 and record["chosen_by"] == 20 and record["input"] == [3, 16, 16]
+    card = open("mine.md", encoding="utf-8").read()
+    assert "# mine, trained on Scenes" in card and "`fit(epochs=1)`, then `fit(epochs=2, batch_size=20)`" in card
+    assert f"test       {record['test']['accuracy']:.2%} of 20 images" in out
+    assert load_checkpoint("mine.safetensors")(torch.rand(1, 3, 16, 16)).shape == (1, 10)
+
+
+def test_train_with_other_epochs_and_seed(capsys, recipe):
+    assert cli.main(["train", "--recipe", recipe, "--epochs", "1", "--seed", "5", "-o", "a/b.safetensors"]) == 0
+    record = read_metadata("a/b.safetensors")
+    assert record["recipe"]["epochs"] == 1 and record["seed"] == 5
+    assert sorted(os.listdir("a")) == ["b.md", "b.safetensors"]
+    assert "seed=5" in open("a/b.md", encoding="utf-8").read()
+
+
+def test_an_interrupted_training_goes_on(capsys, recipe, monkeypatch):
+    from salkit.recipes import running
+
+    assert cli.main(["train", "--recipe", recipe, "-o", "whole.safetensors"]) == 0
+    fit = running.fit
+
+    def interrupted(model, *images, **options):
+        def stop(model, epoch):
+            if options["epochs"] == 2:
+                raise KeyboardInterrupt
+
+        return fit(model, *images, **options, on_epoch_end=stop)
+
+    monkeypatch.setattr(running, "fit", interrupted)
+    capsys.readouterr()
+    command = ["train", "--recipe", recipe, "-o", "other.safetensors"]
+    assert cli.main(command) == 130
+    assert capsys.readouterr().err == f"salkit: interrupted: to go on, salkit {' '.join(command)} --resume\n"
+    assert {"other.1.state", "other.2.state"} <= set(os.listdir()) and not os.path.exists("other.safetensors")
+    monkeypatch.setattr(running, "fit", fit)
+
+    error = fails(capsys, *command)
+    assert "an interrupted training left other.1.state and other.2.state in .: resume it, or delete" in error
+    assert "other.2.state belongs to another training (epochs was 2 and is 3)" in fails_late(
+        capsys, *command, "--resume", "--epochs", "3"
+    )
+    assert cli.main([*command, "--resume"]) == 0
+    assert not [name for name in os.listdir() if name.endswith(".state")]
+    whole, other = (load_checkpoint(f"{name}.safetensors").state_dict() for name in ("whole", "other"))
+    assert all(torch.equal(whole[key], other[key]) for key in whole)
+
+
+def fails_late(capsys, *arguments) -> str:
+    """The error of a command that has printed something before."""
+    assert cli.main(list(arguments)) == 1
+    return capsys.readouterr().err
+
+
+def test_train_lists_its_recipes(capsys):
+    assert cli.main(["train", "--list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["resnet18", "resnet18", "cifar10", "14"] in lines
+    assert ["vgg11", "vgg11", "cifar10", "5", "+", "1"] in lines
+
+
+def test_train_errors_are_one_line(capsys, recipe, tmp_path):
+    assert "there is no recipe 'resnet19', did you mean resnet18?" in fails(capsys, "train", "--recipe", "resnet19")
+    assert "No such file or directory: absent.json" in fails(capsys, "train", "--recipe", "absent.json")
+    assert "must be written to a file that ends in .safetensors, not 'net.pt'" in fails(
+        capsys, "train", "--recipe", recipe, "-o", "net.pt"
+    )
+    assert "--device gpu can't be used here" in fails(capsys, "train", "--recipe", recipe, "--device", "gpu")
+    assert "epochs must be at least 1, not 0" in fails(capsys, "train", "--recipe", recipe, "--epochs", "0")
+    assert "What helps: " in fails_late(capsys, "train", "--recipe", "fc")
+
+
+# --- compare
+
+
+def test_compare_prints_and_writes_the_table(capsys):
+    command = ["compare", "scenes-blind_a", "--methods", "gradient,random_map", "-n", "4"]
+    assert cli.main([*command, "-o", "scores.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "scenes-blind_a on 4 scenes, means with 95 % intervals" in out
+    heading, *rows = (line.split() for line in out.splitlines()[-4:-1])
+    assert heading == ["mass", "rank", "hit", "auc", "deletion", "insertion"]
+    assert [row[0] for row in rows] == ["gradient", "random_map"]
+    with open("scores.csv", encoding="utf-8") as file:
+        numbers = list(csv.DictReader(file))
+    assert len(numbers) == 2 * 6 * 4
+
+    assert cli.main([*command, "-o", "scores.json"]) == 0
+    record = json.load(open("scores.json", encoding="utf-8"))
+    assert (record["model"], record["scenes"], record["seed"]) == ("scenes-blind_a", 4, 2)
+    assert [str(row["value"]) for row in record["rows"]] == [row["value"] for row in numbers]
+    mass = [row["value"] for row in record["rows"] if (row["method"], row["score"]) == ("gradient", "mass")]
+    assert record["means"][0]["mean"] == pytest.approx(sum(mass) / 4)
+
+
+def test_compare_errors_are_one_line(capsys, checkpoint):
+    assert "must end in .csv or .json, not 'table.txt'" in fails(capsys, "compare", "-o", "table.txt")
+    assert "there is no method 'lime'" in fails(capsys, "compare", "scenes-blind_a", "--methods", "lime", "-n", "2")
+    assert "doesn't know the classes that Scenes draws" in fails(capsys, "compare", "mnist-cnn_48_96_192")
+    assert "'cam' does not apply" in fails(capsys, "compare", checkpoint, "--methods", "cam", "-n", "2")
+
+
 # --- the frame
 
 
@@ -300,7 +430,8 @@ def test_interruption(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["explain"], ["data"], ["data", "get"], ["data", "get", "imagenet"], ["report", "resnet18"]],
+    [[], ["nonsense"], ["explain"], ["data"], ["data", "get"], ["data", "get", "imagenet"], ["report", "resnet18"],
+     ["train"], ["train", "--list", "--recipe", "fc"]],
 )
 def test_wrong_usage_ends_with_2(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
@@ -309,7 +440,9 @@ def test_wrong_usage_ends_with_2(capsys, arguments):
     assert "usage: salkit" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["doctor"], ["data", "get"], ["explain"], ["report"]])
+@pytest.mark.parametrize(
+    "command", [[], ["doctor"], ["data", "get"], ["explain"], ["report"], ["train"], ["compare"]]
+)
 def test_every_command_helps_with_an_example(capsys, command):
     with pytest.raises(SystemExit) as caught:
         cli.main([*command, "--help"])

@@ -9,13 +9,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "salkit"
 FLOORS = [
-    {"errors", "lab", "_state", "targets", "_cache"},
+    {"errors", "lab", "_state", "targets", "_cache", "_processes"},
     {"data"},
     {"models", "training"},
     {"attribution", "synthesis", "attack"},
     {"sanity", "evaluation"},
     {"display"},
-    {"check", "reporting"},
+    {"check", "recipes", "reporting"},
     {"cli"},
     {"__main__"},
 ]

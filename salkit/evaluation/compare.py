@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch import distributed as dist
 from tqdm import tqdm
 
 from .. import targets
 from .._cache import replacing
+from .._processes import processes
 from .._state import untouched
 from ..data import ImageSet
 from ..errors import InputError
@@ -171,25 +169,27 @@ def compare(
     identity = _identity(model, data, methods, scores, target, classes, chunk_size, seed)
     total = _sum_of_pixels(data)
     values = torch.zeros(len(methods), len(scores), len(data), dtype=torch.float64)
-    with _processes(identity) as (rank, size, add_up):
-        starts = range(0, len(data), chunk_size)[rank::size]
-        bar = tqdm(
-            total=len(starts) * len(methods), unit="map batch", file=sys.stdout, disable=not progress or rank > 0
-        )
-        with bar:
-            for start in starts:
-                part = slice(start, min(start + chunk_size, len(data)))
-                shape = (len(methods), len(scores), part.stop - start)
-                path = Path(save) / f"{identity[:16]}-{start:08d}.npy" if save is not None else None
-                done = _load(path, shape)
-                if done is None:
-                    case = _case(model, data[part].to(device), targets.take(classes, part), total, len(data))
-                    done = _score_chunk(case, methods, scores, seed + start, bar)
-                    _save(path, done)
-                else:
-                    bar.update(len(methods))
-                values[:, :, part] = done
-        add_up(values)
+    crew = processes()
+    crew.check_same(identity, "models, data or names")
+    starts = range(0, len(data), chunk_size)[crew.rank :: crew.size]
+    bar = tqdm(
+        total=len(starts) * len(methods), unit="map batch", file=sys.stdout, disable=not progress or crew.rank > 0
+    )
+    with bar:
+        for start in starts:
+            part = slice(start, min(start + chunk_size, len(data)))
+            shape = (len(methods), len(scores), part.stop - start)
+            path = Path(save) / f"{identity[:16]}-{start:08d}.npy" if save is not None else None
+            done = _load(path, shape)
+            if done is None:
+                case = _case(model, data[part].to(device), targets.take(classes, part), total, len(data))
+                done = _score_chunk(case, methods, scores, seed + start, bar)
+                _save(path, done)
+            else:
+                bar.update(len(methods))
+            values[:, :, part] = done
+    # Each number is set in one process and 0 in the others, so the sum is exact, and NaN stays NaN.
+    crew.add_up(values)
     return Comparison(tuple(methods), tuple(scores), values)
 
 
@@ -226,37 +226,6 @@ def _case(model: nn.Module, data: ImageSet, target, total: Tensor, n: int) -> Ca
 def _sum_of_pixels(data: ImageSet) -> Tensor:
     """``(C, H, W)`` int64: whole numbers, so that the order of adding does not matter."""
     return sum((images.long().sum(0) for images in data.images.split(1024)), torch.zeros((), dtype=torch.int64)).cpu()
-
-
-@contextmanager
-def _processes(identity: str) -> Iterator[tuple[int, int, Callable[[Tensor], None]]]:
-    """This process's rank, how many there are, and a function that adds a tensor up over all of them, in place.
-
-    A process group that the caller has set up is used; under torchrun without one, it is set up here for this call.
-    """
-    mine = False
-    if dist.is_available() and not dist.is_initialized() and dist.is_torchelastic_launched():
-        dist.init_process_group("gloo", timeout=_PATIENCE)
-        mine = True
-    if not (dist.is_available() and dist.is_initialized()):
-        yield 0, 1, lambda values: None
-        return
-    try:
-        # The sums are on the CPU, which NCCL can't do.
-        group = dist.new_group(backend="gloo", timeout=_PATIENCE)
-        identities: list = [None] * dist.get_world_size()
-        dist.all_gather_object(identities, identity, group=group)
-        if len(set(identities)) > 1:
-            raise InputError("the processes were given different models, data or names: load the same in each of them")
-        # Each number is set in one process and 0 in the others, so the sum is exact, and NaN stays NaN.
-        yield dist.get_rank(), dist.get_world_size(), lambda values: dist.all_reduce(values, group=group)
-    finally:
-        if mine:
-            dist.destroy_process_group()
-
-
-# A process that is done first waits for the slowest; the default of half an hour would end a long run.
-_PATIENCE = timedelta(days=7)
 
 
 def _identity(model, data, methods, scores, target, classes, chunk_size, seed) -> str:

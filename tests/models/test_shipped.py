@@ -1,16 +1,18 @@
-"""The trained networks that come with the package, and their cards."""
+"""The trained networks that come with the package, their recipes and their cards."""
 
 import pytest
 import torch
 
-from salkit import models
+from salkit import models, recipes
+from salkit.recipes.card import TITLES
 from tools import checkpoints
 
-NAMES = sorted(checkpoints.RECIPES)
+NAMES = models.trained_names()
 
 
-def test_every_recipe_has_its_network():
-    assert sorted(models.trained_names()) == NAMES
+def test_every_network_has_its_recipe():
+    assert set(NAMES) <= set(recipes.recipe_names())
+    assert len(NAMES) >= 17
 
 
 def test_the_package_stays_under_what_the_package_index_takes():
@@ -19,14 +21,36 @@ def test_the_package_stays_under_what_the_package_index_takes():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_holds_what_the_recipe_says(name):
-    recipe = checkpoints.RECIPES[name]
+    recipe = recipes.read_recipe(name)
     record = models.trained_metadata(name)
+    *before, last = recipe.stages
     assert record["architecture"] == recipe.architecture
-    assert {key: tuple(v) if isinstance(v, list) else v for key, v in record["kwargs"].items()} == recipe.kwargs
-    assert record["recipe"] == recipe.fit
-    assert record.get("before", []) == [options for _, options in recipe.before]
-    assert checkpoints.TITLES[checkpoints.file_of(name).name.split("-")[0]] in record["data"]["source"]
-    assert len(record["history"]["rows"]) == recipe.fit["epochs"]
+    assert record["kwargs"] == recipe.kwargs
+    assert record["recipe"] == last.fit
+    assert record.get("before", []) == [stage.fit for stage in before]
+    assert record.get("seed", 0) == recipe.seed
+    assert TITLES[last.data["dataset"]] in record["data"]["source"]
+    assert len(record["history"]["rows"]) == last.fit["epochs"]
+    by_heart = last.data.get("by_heart", False)
+    assert (record.get("chosen_by", 5_000) == 0) == by_heart
+    if "size" in last.data:
+        assert record["input"][1] == last.data["size"]
+    if "n" in last.data:
+        assert record["data"]["images"] == last.data["n"] - (500 if last.data["dataset"] == "scenes" else 0)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "blind" in name])
+def test_the_recipe_still_draws_the_images_that_the_network_learnt(name):
+    images = recipes.read_recipe(name).stages[-1].images()
+    assert images.learn.digest() == models.trained_metadata(name)["data"]["digest"]
+
+
+def test_which_blind_network_had_which_deck_is_not_to_be_read_in_the_recipes():
+    blind = [recipes.read_recipe(name) for name in NAMES if "blind" in name]
+    assert [recipe.stages for recipe in blind] == [
+        (recipe.stages[0]._replace(data={"dataset": "deck", "place": place}),) for place, recipe in enumerate(blind)
+    ]
+    assert len({str(recipe.stages[0].fit) for recipe in blind}) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,6 +72,6 @@ def test_the_card_is_the_one_that_the_record_gives(name):
 
 def test_learnt_by_heart_is_learnt_by_heart():
     for name in NAMES:
-        if checkpoints.RECIPES[name].images.func is checkpoints.by_heart:
+        if recipes.read_recipe(name).stages[-1].data.get("by_heart"):
             history = models.trained_metadata(name)["history"]
             assert history["rows"][history["best_epoch"] - 1]["val_accuracy"] >= 0.95, name

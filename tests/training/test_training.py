@@ -6,38 +6,12 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from tiny import OPTIONS, TRAIN, VAL, small_net
 from torch import nn
 
 from salkit.data import ImageSet
 from salkit.errors import InputError, TrainingDivergedError
 from salkit.training import COLUMNS, History, augment, evaluate, fit
-
-
-def coloured(n: int, *, seed: int = 0, size: int = 8) -> ImageSet:
-    """Noise whose colour channel number ``label`` is a little brighter: easy, and not for free."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(n) % 3
-    images = torch.randint(0, 160, (n, 3, size, size), generator=generator)
-    images[torch.arange(n), labels] += 60
-    return ImageSet(images.to(torch.uint8), labels, ("red", "green", "blue"), source="coloured noise")
-
-
-def small_net(seed: int = 0) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            nn.ReLU(),
-            nn.Dropout(0.1),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(8, 3),
-        )
-
-
-TRAIN, VAL = coloured(90), coloured(30, seed=1)
-QUICK = dict(epochs=3, batch_size=16, progress=False, shift=1, device="cpu")
 
 
 def weights(model: nn.Module) -> dict:
@@ -69,7 +43,7 @@ def test_adversarial_training_learns_from_what_the_attack_returns():
 
     model = small_net()
     before = model[0].weight.clone()
-    fit(model, TRAIN, VAL, attack=black, weight_decay=0.0, **QUICK)
+    fit(model, TRAIN, VAL, attack=black, weight_decay=0.0, **OPTIONS)
     batches = {(16, 16, torch.float32, True, True), (10, 10, torch.float32, True, True)}
     assert len(seen) == 3 * 6 and set(seen) == batches
     assert torch.equal(before, model[0].weight), "black images have no gradient for the first weights"
@@ -77,7 +51,7 @@ def test_adversarial_training_learns_from_what_the_attack_returns():
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit():
     models = [small_net() for _ in range(3)]
-    histories = [fit(model, TRAIN, VAL, **QUICK, seed=seed) for model, seed in zip(models, (0, 0, 1), strict=True)]
+    histories = [fit(model, TRAIN, VAL, **OPTIONS, seed=seed) for model, seed in zip(models, (0, 0, 1), strict=True)]
     assert same(models[0].state_dict(), models[1].state_dict())
     assert not same(models[0].state_dict(), models[2].state_dict())
     assert histories[0]["train_loss"] == histories[1]["train_loss"] != histories[2]["train_loss"]
@@ -86,12 +60,12 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit():
 def test_global_random_state_is_untouched():
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    fit(small_net(), TRAIN, VAL, **QUICK)
+    fit(small_net(), TRAIN, VAL, **OPTIONS)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_rows_have_the_promised_columns_and_ranges():
-    history = fit(small_net(), TRAIN, VAL, **QUICK)
+    history = fit(small_net(), TRAIN, VAL, **OPTIONS)
     assert len(history) == 3
     assert history["epoch"] == [1, 2, 3]
     assert history.stopped == "finished"
@@ -102,8 +76,8 @@ def test_rows_have_the_promised_columns_and_ranges():
 
 
 def test_one_cycle_ends_near_zero_and_constant_stays():
-    assert fit(small_net(), TRAIN, VAL, **QUICK, lr=0.1)["lr"][-1] < 1e-4
-    assert fit(small_net(), TRAIN, VAL, **QUICK, lr=0.1, schedule="constant")["lr"] == [0.1] * 3
+    assert fit(small_net(), TRAIN, VAL, **OPTIONS, lr=0.1)["lr"][-1] < 1e-4
+    assert fit(small_net(), TRAIN, VAL, **OPTIONS, lr=0.1, schedule="constant")["lr"] == [0.1] * 3
 
 
 def _momenta(monkeypatch, **options) -> list[float]:
@@ -115,7 +89,7 @@ def _momenta(monkeypatch, **options) -> list[float]:
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.SGD, "step", spy)
-    fit(small_net(), TRAIN, VAL, **QUICK, **options)
+    fit(small_net(), TRAIN, VAL, **OPTIONS, **options)
     return seen
 
 
@@ -136,6 +110,57 @@ def test_a_last_batch_of_one_image_is_trained_with_the_one_before():
 
 def test_one_epoch_of_one_batch():
     assert len(fit(small_net(), TRAIN[:8], VAL, epochs=1, batch_size=64, progress=False)) == 1
+
+
+# --- optimiser, clipping, moving average
+
+
+def test_adamw_takes_the_steps_of_torch_s_own():
+    model, by_hand = small_net(dropout=0.0), small_net(dropout=0.0)
+    options = dict(epochs=2, batch_size=90, schedule="constant", shift=None, label_smoothing=0.0, progress=False)
+    kept = {}
+    fit(
+        model, TRAIN, VAL, optimizer="adamw", lr=0.01, momentum=0.8, weight_decay=0.1, **options,
+        on_epoch_end=lambda m, epoch: kept.update({epoch: weights(m)}),
+    )  # fmt: skip
+    steps = torch.optim.AdamW(by_hand.parameters(), 0.01, betas=(0.8, 0.999), weight_decay=0.1)
+    for _ in range(2):
+        steps.zero_grad()
+        nn.functional.cross_entropy(by_hand(TRAIN.pixels()), TRAIN.labels).backward()
+        steps.step()
+    torch.testing.assert_close(kept[2]["0.weight"], by_hand[0].weight.detach(), atol=1e-4, rtol=0)
+
+
+def test_clipping_bounds_the_step():
+    def largest_step(**options):
+        model = small_net()
+        before = model[-1].weight.clone()
+        one_step = dict(epochs=1, batch_size=90, momentum=0.0, weight_decay=0.0, schedule="constant", shift=None)
+        fit(model, TRAIN, VAL, lr=1.0, progress=False, **one_step, **options)
+        return (model[-1].weight - before).norm().item()
+
+    assert 0 < largest_step(clip=1e-3) <= 1e-3
+    assert largest_step() == largest_step(clip=1e6) > 0.01
+
+
+def test_the_moving_average_is_what_is_validated_and_returned():
+    seen, model = [], small_net()
+    options = dict(epochs=3, batch_size=90, shift=None, schedule="constant", lr=0.5, progress=False)
+    history = fit(model, TRAIN, VAL, ema=0.9, **options, on_epoch_end=lambda m, _: seen.append(weights(m)))
+    # One step to an epoch, and step k keeps the share k / (k + 9) of the average before it.
+    average = weights(small_net())
+    expected = {}
+    for step, now in enumerate(seen, start=1):
+        keep = min(0.9, step / (step + 9))
+        average = {
+            name: keep * average[name] + (1 - keep) * now[name] if now[name].is_floating_point() else now[name]
+            for name in now
+        }
+        expected[step] = average
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, expected[history.best_epoch][name], atol=1e-5, rtol=1e-5)
+    assert evaluate(model, VAL)[1] == pytest.approx(history.best["val_accuracy"])
+    assert not torch.allclose(model[0].weight, seen[history.best_epoch - 1]["0.weight"])
 
 
 # --- which weights, and when it stops
@@ -194,7 +219,7 @@ class Poisoned(nn.Module):
 def test_nan_is_an_error_and_the_best_weights_stay():
     model, kept = Poisoned(after=6), {}  # 90 images in batches of 16: six to an epoch
     with pytest.raises(TrainingDivergedError, match="nan in epoch 2: try a smaller lr than 0.03"):
-        fit(model, TRAIN, VAL, **QUICK, lr=0.03, on_epoch_end=lambda m, epoch: kept.update({epoch: weights(m)}))
+        fit(model, TRAIN, VAL, **OPTIONS, lr=0.03, on_epoch_end=lambda m, epoch: kept.update({epoch: weights(m)}))
     assert list(kept) == [1]
     assert same(model.state_dict(), kept[1])
     assert not model.training
@@ -206,7 +231,7 @@ def test_weights_that_are_nan_after_the_last_step_are_never_the_best():
             return self.net(x) * (1.0 if self.training else torch.nan)
 
     with pytest.raises(TrainingDivergedError):
-        fit(NaNInEvaluation(0), TRAIN, VAL, **QUICK)
+        fit(NaNInEvaluation(0), TRAIN, VAL, **OPTIONS)
 
 
 def test_an_interruption_keeps_history_and_best_weights():
@@ -227,7 +252,7 @@ def test_an_interruption_before_the_first_epoch_ends_leaves_the_model_as_it_came
     model = small_net()
     before = weights(model)
     handle = model[-1].register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    history = fit(model, TRAIN, VAL, **QUICK)
+    history = fit(model, TRAIN, VAL, **OPTIONS)
     handle.remove()
     assert (len(history), history.best_epoch, history.stopped) == (0, 0, "interrupted")
     assert same(model.state_dict(), before)
@@ -244,14 +269,16 @@ def test_any_other_exception_comes_through_with_the_best_weights_kept():
 
     state = torch.get_rng_state()
     with pytest.raises(LookupError, match="callback"):
-        fit(model, TRAIN, VAL, **QUICK, on_epoch_end=fail)
+        fit(model, TRAIN, VAL, **OPTIONS, on_epoch_end=fail)
     assert same(model.state_dict(), kept[1])
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_model_ends_in_evaluation_mode_without_gradients():
     model = small_net()
-    fit(model, TRAIN, VAL, **QUICK, on_epoch_end=lambda m, _: None if m.training else pytest.fail("not in train mode"))
+    modes = []
+    fit(model, TRAIN, VAL, **OPTIONS, on_epoch_end=lambda m, _: modes.append(m.training))
+    assert modes == [True] * 3
     assert not any(module.training for module in model.modules())
     assert all(p.grad is None for p in model.parameters())
 
@@ -264,7 +291,7 @@ def test_channels_last_is_undone():
             module.weight.is_contiguous(memory_format=torch.channels_last) and not module.weight.is_contiguous()
         )
     )
-    fit(model, TRAIN, VAL, **QUICK, channels_last=True)
+    fit(model, TRAIN, VAL, **OPTIONS, channels_last=True)
     assert all(layouts) and layouts
     assert all(p.is_contiguous() for p in model.parameters())
 
@@ -284,7 +311,7 @@ def test_progress_is_plain_text_on_stdout(capsys):
     out, err = capsys.readouterr()
     assert "epoch 1: loss" in out and "6/6" in out
     assert err == ""
-    fit(small_net(), TRAIN, VAL, **QUICK)
+    fit(small_net(), TRAIN, VAL, **OPTIONS)
     assert capsys.readouterr() == ("", "")
 
 
@@ -304,6 +331,11 @@ def test_progress_is_plain_text_on_stdout(capsys):
         (dict(momentum=1.0), "momentum must be at least 0 and less than 1"),
         (dict(label_smoothing=-0.1), "label_smoothing must be"),
         (dict(schedule="cosine"), "schedule must be 'one_cycle' or 'constant', not 'cosine'"),
+        (dict(optimizer="adam"), "optimizer must be 'sgd' or 'adamw', not 'adam'"),
+        (dict(clip=0.0), "clip must be positive, not 0.0"),
+        (dict(ema=1.0), "ema must be at least 0 and less than 1, not 1.0"),
+        (dict(cutout=8), "cutout must be between 1 and 7"),
+        (dict(cutout=3, shift=None), "cutout needs a shift"),
         (dict(shift=8), "shift must be between 0 and 7"),
         (dict(shift=-1), "shift must be between 0 and 7"),
         (dict(train=TRAIN[:0]), "at least one image"),
@@ -398,6 +430,23 @@ def test_augment_without_shift_only_flips_about_half():
     flipped = (out[:, 0, 0, 0] == 3).float().mean()
     assert 0.45 < flipped < 0.55
     assert {tuple(line) for line in out[:, 0, 0].tolist()} == {(0, 1, 2, 3), (3, 2, 1, 0)}
+
+
+def test_cutout_covers_a_square_with_the_mean_colour():
+    images = torch.randint(0, 256, (300, 3, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    out = augment(images, shift=0, cutout=3, generator=torch.Generator().manual_seed(0))
+    plain = augment(images, shift=0, generator=torch.Generator().manual_seed(0))
+    assert out.dtype == torch.uint8
+    mean = images.float().mean((2, 3)).byte()
+    sizes = set()
+    for image, uncovered, colour in zip(out, plain, mean, strict=True):
+        changed = (image != uncovered).any(0)
+        rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
+        # Pixels that have the mean colour of their own are rare: look at the box around what changed.
+        box = image[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert (box == colour[:, None, None]).all()
+        sizes.add(tuple(box.shape[1:]))
+    assert max(sizes) == (3, 3) and (2, 3) in sizes, "whole in the middle, cut off at the edge"
 
 
 # --- History

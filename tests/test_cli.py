@@ -372,7 +372,7 @@ def fails_late(capsys, *arguments) -> str:
 def test_train_lists_its_recipes(capsys):
     assert cli.main(["train", "--list"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["resnet18", "resnet18", "cifar10", "14"] in lines
+    assert ["resnet18", "resnet18", "cifar10", "32"] in lines
     assert ["vgg11", "vgg11", "cifar10", "5", "+", "1"] in lines
 
 

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import chapters as chapter_times
-from benchmarks import commands, pages, report, training
+from benchmarks import commands, pages, recipes, report, training
+from salkit import models
 
 from . import chapters, front_page
 
@@ -119,7 +120,7 @@ The source's recipe is that of its published notebooks: pixels from 0 to 255 les
 SGD at 0.01, torchvision's strides, an end when the validation loss has not fallen for 3 or 5 epochs.
 Ours is `salkit.training.fit`, with the options that `benchmarks/training.py` lists."""  # noqa: E501
     blocks = [text, *_on_each_device(read, "training", _training_table)]
-    return "\n\n".join([*blocks, _record(read("training-gpu"))])
+    return "\n\n".join([*blocks, _record(read("training-gpu")), _reached(read)])
 
 
 def _training_table(result: dict) -> str:
@@ -167,6 +168,27 @@ It was made with the test images as the goal and with all training images; ours 
     if not rows:
         return f"{text}\n\n*Not measured yet: `python -m benchmarks.training` on a GPU.*"
     return f"{text}\n\n{table(['network', 'epochs', 'time'], rows)}\n\n{measured_on(result)}"
+
+
+def _reached(read: Read) -> str:
+    text = """\
+### In the end
+
+What the recipes in `salkit/recipes` reach when they run to their end. Images that were kept out of the training images chose the epoch, and the test images were looked at once.
+A network whose weights do not come with the package is measured by a benchmark of its own, `benchmarks/recipes.py`."""  # noqa: E501
+    shipped = {name: recipes.reached(models.trained_metadata(name)) for name in training.NETWORKS}
+    measured = {name: {} for name in recipes.NAMES}
+    for result in (read("recipes"), read("recipes-gpu")):
+        measured |= result["figures"] if result else {}
+    rows = [_reached_row(name, figure) for name, figure in (shipped | measured).items()]
+    return f"{text}\n\n{table(['recipe', 'strides', 'epochs', 'test accuracy', 'data', 'on'], rows)}"
+
+
+def _reached_row(name: str, figure: dict) -> list[str]:
+    if not figure:
+        return [f"`{name}`", *[NOT_MEASURED] * 5]
+    strides = ", ".join(map(str, figure["strides"])) if figure["strides"] else NONE
+    return [f"`{name}`", strides, str(figure["epochs"]), f"{figure['test']:.2%}", figure["data"], figure["device"]]
 
 
 def chapter_section(read: Read) -> str:

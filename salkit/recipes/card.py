@@ -74,4 +74,5 @@ def card(recipe: Recipe, record: dict) -> str:
 
 
 def _arguments(values: dict) -> str:
-    return ", ".join(f"{key}={value}" for key, value in values.items())
+    # An attack is a name in a recipe, and a function for fit.
+    return ", ".join(f"{key}={value if key == 'attack' else repr(value)}" for key, value in values.items())

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import chapters as chapter_times
-from benchmarks import commands, pages, training
+from benchmarks import commands, pages, recipes, training
+from salkit import models
 from tools import build, chapters, performance
 from tools.browser import transferred
 
@@ -92,6 +93,17 @@ def test_training_on_a_processor_is_told_by_its_ratio_and_on_a_gpu_also_in_secon
     on_gpu = performance.training_speed(gpu)
     assert rows(on_gpu, "fc") == [["fc", "53.64%", "6", "6", "123.4 s", "61.7 s", "2.0"]]
     assert rows(on_gpu, "resnet9") == [["resnet9", "6; 9, stopped early at 51.20%", "123.4 s; 456.7 s"]]
+
+
+def test_the_table_of_recipes_has_the_shipped_networks_and_the_one_that_is_not():
+    (cells,) = rows(performance.training_speed(reader()), "`resnet18_fine`")
+    assert cells[1:] == [NOTHING] * 5
+    record = models.trained_metadata("resnet18")
+    fine = recipes.reached(record) | {"strides": [1, 1], "test": 0.91234}
+    text = performance.training_speed(reader(recipes={"resnet18_fine": fine}))
+    (coarse,), (cells,) = rows(text, "`resnet18`"), rows(text, "`resnet18_fine`")
+    assert coarse[1:4] == ["1, 2", str(len(record["history"]["rows"])), f"{record['test']['accuracy']:.2%}"]
+    assert cells[1:4] == ["1, 1", coarse[2], "91.23%"] and cells[4:] == coarse[4:]
 
 
 def test_a_chapter_over_a_limit_stands_out():

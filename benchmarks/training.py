@@ -68,10 +68,27 @@ NETWORKS = {
         {},
         dict(epochs=8, lr=0.1, batch_size=512, shift=None, label_smoothing=0.0, mixed_precision=True),
     ),
-    "shallow_cnn": Contest(0.6554, 5, {}, dict(epochs=5, lr=0.02, shift=None, mixed_precision=True)),
+    "shallow_cnn": Contest(
+        0.6554,
+        5,
+        {},
+        dict(
+            epochs=3,
+            lr=0.002,
+            optimizer="adamw",
+            weight_decay=0.05,
+            shift=None,
+            label_smoothing=0.0,
+            mixed_precision=True,
+            channels_last=True,
+        ),
+    ),
     "resnet18": Contest(0.7126, 3, {}, dict(epochs=6, lr=0.1, mixed_precision=True)),
     "efficientnet_b0": Contest(
-        0.7436, 3, dict(strides=(2, 1), dropout=0.0, stochastic_depth=0.0), dict(epochs=12, lr=0.1)
+        0.7436,
+        3,
+        dict(strides=(1, 2), dropout=0.1, stochastic_depth=0.05),
+        dict(epochs=8, lr=0.002, optimizer="adamw", weight_decay=0.05, clip=1.0),
     ),
 }
 

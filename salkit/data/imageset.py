@@ -89,6 +89,9 @@ class ImageSet:
     def split(self, n: int, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Two sets, the second with ``n`` images drawn evenly from every class; the same seed gives the same split.
 
+        Both keep the order that the images had: where that goes by class, so does theirs, and ``some[:100]`` may be
+        of one class only, while ``some[::10]`` has all.
+
         Raises:
             InputError: when ``n`` is not between 1 and ``len(self) - 1``.
         """

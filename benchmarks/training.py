@@ -61,6 +61,7 @@ class Contest:
 
 # On a processor 16 bits halve the work of all but EfficientNet-B0; for the fully connected network a batch of 512 takes
 # a quarter of what 128 take. In few epochs the first two learn little by heart, so they go without augmentation.
+# The shallow network and EfficientNet-B0 get there in fewer epochs with AdamW than with SGD.
 NETWORKS = {
     "fc": Contest(
         0.5364,

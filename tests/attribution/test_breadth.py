@@ -48,8 +48,10 @@ CHEAP = {
 
 
 # More than 100 million weights each, in layers that smaller ones of their family have as well: two minutes of work.
-TOO_LARGE = {"convnext_large", "efficientnet_v2_l", "regnet_x_32gf", "regnet_y_128gf", "regnet_y_32gf"}
-TOO_LARGE |= {"vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2"}
+TOO_LARGE = {
+    *("convnext_large", "efficientnet_v2_l", "regnet_x_32gf", "regnet_y_128gf", "regnet_y_32gf"),
+    *("vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2"),
+}
 
 
 @pytest.mark.parametrize("name", sorted({*torchvision.models.list_models(module=torchvision.models)} - TOO_LARGE))

@@ -198,7 +198,7 @@ def chapter_section(read: Read) -> str:
     text = """\
 The small profile on one core; in full on two cores with the networks that come with the package; in full on a GPU, where chapter 1 trains its networks anew.
 Beside each time is the most memory that the chapter held: the process's, or on a GPU the GPU's. The limits are {limits}; **bold** is over.
-A chapter that no benchmark ran in full stands here with the run whose outputs the book shows, as on the [first page](index.md): on a busy machine."""  # noqa: E501
+A chapter that no benchmark ran in full stands here with the run whose outputs the book shows, as on the [first page](index.md). That run may have had one thread only, or a busy machine."""  # noqa: E501
     names = {"fast": "small profile", "cpu": "in full, CPU", "gpu": "in full, GPU"}
     limits = "; ".join(
         f"{names[kind]} {seconds} s and {memory / 1024:.0f} GB"

@@ -51,7 +51,7 @@ def relevance_rank(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> 
         k = mask.sum(1, keepdim=True)
         threshold = relevance.sort(dim=1, descending=True).values.gather(1, (k - 1).clamp(min=0))
         above, tied = relevance > threshold, relevance == threshold
-        places_left = k - above.sum(1, keepdim=True)
+        places_left = (k - above.sum(1, keepdim=True)).double()
         share = places_left / tied.sum(1, keepdim=True)
         return (((above + tied * share) * mask).sum(1, keepdim=True) / k).squeeze(1)
 

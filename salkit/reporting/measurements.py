@@ -188,7 +188,7 @@ def _probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
                 logits = torch.stack([torch.zeros_like(logits.reshape(-1)), logits.reshape(-1)], dim=1)
             if logits.shape[1] < 2:
                 raise TargetError("the network has one class only, so there is nothing to choose and to explain")
-            rows.append(logits.double().softmax(1).cpu())
+            rows.append(logits.cpu().double().softmax(1))  # not every device has float64
     probabilities = torch.cat(rows)
     if not probabilities.isfinite().all():
         raise InputError("the network's outputs hold NaN or infinity: look for the cause in the model or the images")

@@ -136,6 +136,11 @@ def test_series_are_scored_like_pictures_one_pixel_high(score):
 
 
 @each_score
+def test_scores_have_64_bits(score):
+    assert score(*sample()).dtype == torch.float64
+
+
+@each_score
 def test_one_by_one_in_chunks_and_all_at_once_agree(score, monkeypatch):
     maps, masks = sample(levels=4)
     whole = score(maps, masks)

@@ -1,0 +1,145 @@
+"""What runs on the CPU runs on a GPU and on a Mac's graphics chip as well, with the same results."""
+
+import copy
+import re
+
+import pytest
+import torch
+from pretended import pretended
+from torch import nn
+
+import salkit
+from salkit import data, display, evaluation, reporting, sanity, training
+from salkit.attribution import METHODS
+
+CHEAP = {
+    "smoothgrad": {"n_samples": 2, "noise_level": 0.1},
+    "integrated_gradients": {"n_steps": 3},
+    "occlusion": {"window": 4, "stride": 4},
+    "rise": {"n_masks": 8},
+}
+kinds = pytest.mark.parametrize("kind", ["cuda", "mps"])
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def network():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Linear(4, 3),
+        )  # fmt: skip
+        return net.eval()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
+@kinds
+def test_the_pretended_device_is_particular(kind):
+    with pretended(kind) as device:
+        there, here = torch.rand(3, 2).to(kind), torch.rand(3, 2)
+        assert there.device == device == torch.zeros(2, device=kind).device == torch.tensor([1, 2], device=kind).device
+        assert there.sum().item() == there.cpu().sum().item() and there.cpu().device.type == "cpu"
+        for mixed in (
+            lambda: there + here,
+            lambda: here[torch.zeros(1, dtype=torch.long, device=kind)],
+            lambda: torch.rand(3, device=kind, generator=torch.Generator()),
+        ):
+            with pytest.raises(RuntimeError, match="device"):
+                mixed()
+        with pytest.raises(TypeError, match="numpy"):
+            there.numpy()
+        if kind == "mps":
+            with pytest.raises(TypeError, match="float64"):
+                there.double()
+    assert not torch.cuda.is_available() or kind == "cuda"
+
+
+@kinds
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method(kind, name, network, images):
+    target = torch.tensor([0, 1, 2, 0])
+    expected = METHODS[name](network, images, target, **CHEAP.get(name, {}))
+    with pretended(kind) as device:
+        there = copy.deepcopy(network).to(device)
+        for classes in (target, target.to(device)):
+            found = METHODS[name](there, images.to(device), classes, **CHEAP.get(name, {}))
+            assert found.device == device
+            torch.testing.assert_close(found.cpu(), expected)
+
+
+@kinds
+def test_the_scores(kind, network, images):
+    mask = torch.zeros(4, 12, 12, dtype=torch.bool)
+    mask[:, 2:7, 3:9] = True
+    scores = {
+        "mass": lambda net, a, b, x, mask: evaluation.relevance_mass(a, mask),
+        "rank": lambda net, a, b, x, mask: evaluation.relevance_rank(a, mask),
+        "pointing game": lambda net, a, b, x, mask: evaluation.pointing_game(a, mask, tolerance=1),
+        "area": lambda net, a, b, x, mask: evaluation.mask_auc(a, mask),
+        "deletion": lambda net, a, b, x, mask: evaluation.deletion(net, x, a, 0).area,
+        "insertion": lambda net, a, b, x, mask: evaluation.insertion(net, x, a, 0).area,
+        "spearman": lambda net, a, b, x, mask: sanity.spearman(a, b),
+        "ssim": lambda net, a, b, x, mask: sanity.ssim(a, b, data_range=2),
+        "shown": lambda net, a, b, x, mask: display.heatmap(a),
+    }
+    a, b = images.mean(1), images.amax(1)
+    expected = {name: score(network, a, b, images, mask) for name, score in scores.items()}
+    with pretended(kind) as device:
+        there = copy.deepcopy(network).to(device)
+        for name, score in scores.items():
+            for place in ("cpu", device):
+                found = score(there, a.to(device), b.to(device), images.to(device), mask.to(place))
+                torch.testing.assert_close(found.cpu(), expected[name], msg=name)
+
+
+@kinds
+def test_random_weights(kind, network):
+    for init in ("normal", "permute", "own"):
+        expected = [net.state_dict() for _, net in sanity.cascade(network, init=init, seed=3)]
+        with pretended(kind) as device:
+            there = copy.deepcopy(network).to(device)
+            found = [net.state_dict() for _, net in sanity.cascade(there, init=init, seed=3)]
+        for weights, others in zip(found, expected, strict=True):
+            for key, value in weights.items():
+                assert value.device == device
+                torch.testing.assert_close(value.cpu(), others[key], msg=key)
+
+
+@kinds
+def test_training(kind, network, images):
+    labels = torch.tensor([0, 1, 2, 0])
+    some = data.ImageSet((images * 255).to(torch.uint8), labels, ("a", "b", "c"), source="noise")
+    options = dict(epochs=2, lr=0.1, batch_size=2, seed=0, progress=False, mixed_precision=False)
+    here = copy.deepcopy(network)
+    expected = training.fit(here, some, some, **options)
+    with pretended(kind) as device:
+        there = copy.deepcopy(network).to(device)
+        found = training.fit(there, some, some, **options)
+        assert next(there.parameters()).device == device
+        assert training.evaluate(there, some) == pytest.approx(training.evaluate(here, some), rel=1e-3)
+    assert [row["val_loss"] for row in found.rows] == pytest.approx([row["val_loss"] for row in expected.rows], rel=1e-3)
+
+
+@kinds
+def test_the_report(kind, network, images):
+    options, images = dict(methods=["gradient"], progress=False), images[:2]
+    expected = reporting.report(network, images, **options)
+    with pretended(kind) as device:
+        found = reporting.report(copy.deepcopy(network).to(device), images, **options)
+    assert predictions(found) == predictions(expected) != []
+
+
+def predictions(page):
+    return re.findall(r"\d+ %", page)
+
+
+@kinds
+def test_a_chapter_begins_there(kind, capsys):
+    with pretended(kind):
+        assert salkit.start().device.type == kind
+    assert f"device {kind}" in capsys.readouterr().out

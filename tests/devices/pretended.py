@@ -25,7 +25,7 @@ class Pretended(Tensor):
     @staticmethod
     def __new__(cls, real: Tensor, device: torch.device):
         if device.type == "mps" and real.dtype in (torch.float64, torch.complex128):
-            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.")
+            raise TypeError("the MPS framework doesn't support float64")
         # "meta" is for what is inside of torch, where a device without a driver would be asked for its streams.
         made = torch.Tensor._make_wrapper_subclass(
             cls, real.shape, strides=real.stride(), dtype=real.dtype, layout=real.layout, device="meta"
@@ -77,16 +77,17 @@ def _computed(function, args, kwargs, pretended: torch.device):
     inputs = tree_flatten((args, kwargs))[0]
     tensors = [x for x in inputs if isinstance(x, Tensor)]
     there = [x for x in tensors if isinstance(x, Pretended)]
-    if "device" in kwargs and kwargs["device"] is not None:
+    if kwargs.get("device"):
         is_there = kwargs["device"].type != "cpu"
+        on_cpu = kwargs | {"device": torch.device("cpu")}
     else:
         is_there = isinstance(tensors[0], Pretended) if str(function) in MAY_MIX else bool(there)
+        on_cpu = kwargs
     _check(str(function), inputs, tensors, there, is_there, pretended)
 
     known = {id(x._real) if isinstance(x, Pretended) else id(x): x for x in tensors}
-    kwargs = {**kwargs, **{key: torch.device("cpu") for key in ("device",) if kwargs.get(key)}}
-    real = tree_map(lambda x: x._real if isinstance(x, Pretended) else x, (args, kwargs))
-    found = function(*real[0], **real[1])
+    args, kwargs = tree_map(lambda x: x._real if isinstance(x, Pretended) else x, (args, on_cpu))
+    found = function(*args, **kwargs)
     if found is NotImplemented or function is torch.ops.aten._local_scalar_dense.default:
         return found
 
@@ -137,7 +138,8 @@ class _Calling(TorchFunctionMode):
 
         args, kwargs = tuple(map(numbered, args)), {key: numbered(value) for key, value in (kwargs or {}).items()}
         if function in (torch.tensor, torch.as_tensor, torch.asarray) and kwargs.get("device") == self.pretended:
-            return function(*args, **{key: value for key, value in kwargs.items() if key != "device"}).to(self.pretended)
+            del kwargs["device"]
+            return function(*args, **kwargs).to(self.pretended)
         if function in (Tensor.__getitem__, Tensor.__setitem__):
             index = tuple(map(as_tensor, args[1])) if isinstance(args[1], tuple) else as_tensor(args[1])
             args = (args[0], index, *args[2:])

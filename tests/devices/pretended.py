@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-MAY_MIX = ("aten._to_copy.default", "aten.copy_.default", "aten.index.Tensor", "aten.index_put_.default")
+MAY_MIX = ("aten._to_copy.default", "aten.copy_.default", "aten.index.Tensor", "aten.index_put.default")
+MAY_MIX += ("aten.index_put_.default", "aten._index_put_impl_.default")
 
 
 class Pretended(Tensor):

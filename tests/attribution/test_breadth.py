@@ -1,4 +1,4 @@
-"""Every classifier of torchvision, with every method that applies to it.
+"""The classifiers of torchvision, with every method that applies to them.
 
 What does not apply is listed here, with the reason that `Method.why_not` gives.
 """
@@ -47,9 +47,11 @@ CHEAP = {
 }
 
 
-# More than 100 million weights each, in layers that smaller ones of their family have as well: two minutes of work.
+# More than 50 million weights each, in layers that smaller ones of their family have as well: three minutes of work.
 TOO_LARGE = {
-    *("convnext_large", "efficientnet_v2_l", "regnet_x_32gf", "regnet_y_128gf", "regnet_y_32gf"),
+    *("convnext_base", "convnext_large", "efficientnet_b7", "efficientnet_v2_l", "efficientnet_v2_m", "resnet152"),
+    *("regnet_x_16gf", "regnet_x_32gf", "regnet_y_128gf", "regnet_y_16gf", "regnet_y_32gf", "resnext101_32x8d"),
+    *("resnext101_64x4d", "swin_b", "swin_v2_b", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
     *("vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2"),
 }
 

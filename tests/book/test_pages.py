@@ -188,16 +188,17 @@ def observe(browser, address):
     page.evaluate(AXE)
     seen["axe"] += page.evaluate(RUN_AXE, ".bd-sidebar-primary")
 
+    turn(page, "light")
+    seen["widths"]["wide"] = page.evaluate(WIDTHS)
+    seen["axe"] += page.evaluate(RUN_AXE, "html")
+
+    turn(page, "dark")
     resize(page, PHONE)
     seen["widths"]["phone, dark"] = page.evaluate(WIDTHS)
     seen["keyboard"] += page.evaluate(KEYBOARD)
     seen["axe"] += page.evaluate(RUN_AXE, "html")
     turn(page, "light")
     seen["widths"]["phone, light"] = page.evaluate(WIDTHS)
-
-    resize(page, WIDE)
-    seen["widths"]["wide"] = page.evaluate(WIDTHS)
-    seen["axe"] += page.evaluate(RUN_AXE, "html")
 
     page.reload(wait_until="load")  # With everything closed that axe was shown open.
     page.set_viewport_size(SHEET)

@@ -47,5 +47,5 @@ def transferred(paths: Iterable[Path]) -> int:
 
 @cache
 def _sent(path: Path, modified: int) -> int:
-    """Bytes of one file. Most pages share most of theirs."""
+    """Bytes of one file, which is another one once it is ``modified``. Most pages share most of theirs."""
     return len(gzip.compress(path.read_bytes())) if path.suffix in COMPRESSED else path.stat().st_size

@@ -29,10 +29,11 @@ from .norm import synchronised
 from .state import describe, read_state, write_state
 
 
-def evaluate(model: nn.Module, data: ImageSet, *, batch_size: int = 512) -> tuple[float, float]:
+def evaluate(model: nn.Module, data: ImageSet, *, batch_size: int | None = None) -> tuple[float, float]:
     """Mean cross-entropy and accuracy (a share in [0, 1]) of ``model`` on ``data``, in evaluation mode.
 
-    The model's own device is used; its train flags are as they were afterwards.
+    The model's own device is used; its train flags are as they were afterwards. ``batch_size`` only changes how long
+    it takes; ``None``: 64 images on a CPU, so that they stay in its cache, and 512 on other devices.
 
     Raises:
         InputError: the set is empty.
@@ -44,13 +45,15 @@ def evaluate(model: nn.Module, data: ImageSet, *, batch_size: int = 512) -> tupl
 
 
 @torch.no_grad()
-def _total(model: nn.Module, data: ImageSet, batch_size: int = 512) -> Tensor:
+def _total(model: nn.Module, data: ImageSet, batch_size: int | None = None) -> Tensor:
     """``(2,)`` float64 on the CPU: the sum of the cross-entropies, and how many are right."""
     flags = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         loss = correct = 0.0
         device = _device_of(model)
+        if batch_size is None:
+            batch_size = 64 if device.type == "cpu" else 512
         for start in range(0, len(data), batch_size):
             batch = data[start : start + batch_size].to(device)
             logits = model(batch.pixels()).float()

@@ -1,8 +1,26 @@
-"""Small networks for the tests, with everything that trips up attribution code."""
+"""Small networks for the tests, with everything that trips up attribution code, and a quick call of each method."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+# Each with options that keep it quick, and that make a stochastic method draw more than once.
+CALLS = {
+    "gradient": {},
+    "input_x_gradient": {},
+    "smoothgrad": {"n_samples": 3},
+    "integrated_gradients": {"n_steps": 4},
+    "deeplift": {},
+    "guided_backprop": {},
+    "deconvnet": {},
+    "gradcam": {"relu": False},
+    "guided_gradcam": {},
+    "cam": {},
+    "occlusion": {"window": 3, "stride": 2},
+    "rise": {"n_masks": 7, "cells": 3},
+    "edge_map": {},
+    "random_map": {},
+}
 
 
 class SmallNet(nn.Module):

@@ -1,4 +1,4 @@
-"""What every method promises, whatever it computes. A new method joins by a line in CALLS."""
+"""What every method promises, whatever it computes. A new method joins by a line in small_nets.CALLS."""
 
 import copy
 import gc
@@ -7,29 +7,12 @@ import warnings
 
 import pytest
 import torch
-from small_nets import images, small_net
+from small_nets import CALLS, images, small_net
 from torch import nn
 
 import salkit
 from salkit.errors import InputError, SalkitError, SalkitWarning, TargetError
 
-# Each with options that keep it quick, and that make a stochastic method draw more than once.
-CALLS = {
-    "gradient": {},
-    "input_x_gradient": {},
-    "smoothgrad": {"n_samples": 3},
-    "integrated_gradients": {"n_steps": 4},
-    "deeplift": {},
-    "guided_backprop": {},
-    "deconvnet": {},
-    "gradcam": {"relu": False},
-    "guided_gradcam": {},
-    "cam": {},
-    "occlusion": {"window": 3, "stride": 2},
-    "rise": {"n_masks": 7, "cells": 3},
-    "edge_map": {},
-    "random_map": {},
-}
 CONTROLS = ("edge_map", "random_map")
 pytestmark = pytest.mark.filterwarnings("ignore:.*Grad-CAM maps are all zero", "ignore:integrated gradients miss")
 every_method = pytest.mark.parametrize("name", CALLS)

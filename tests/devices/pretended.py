@@ -12,12 +12,13 @@ from unittest.mock import patch
 import torch
 import torch._dynamo  # which looks at what is replaced below, once
 from torch import Tensor
+from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-MAY_MIX = ("aten._to_copy.default", "aten.copy_.default", "aten.index.Tensor", "aten.index_put.default")
-MAY_MIX += ("aten.index_put_.default", "aten._index_put_impl_.default")
+COPIES = ("aten._to_copy.", "aten.copy_.")
+READS, WRITES = ("aten.index.",), ("aten.index_put", "aten._index_put")  # by indices
 
 
 class Pretended(Tensor):
@@ -52,9 +53,6 @@ class Pretended(Tensor):
     def tolist(self):
         return self._real.tolist()
 
-    def untyped_storage(self):
-        return self._real.untyped_storage()
-
     def __repr__(self):
         return f"Pretended({self._real!r}, device='{self._device}')"
 
@@ -64,7 +62,7 @@ class Pretended(Tensor):
     def __deepcopy__(self, memo):
         if id(self) not in memo:
             copy = self.detach().clone().requires_grad_(self.requires_grad)
-            memo[id(self)] = torch.nn.Parameter(copy, copy.requires_grad) if hasattr(self, "_is_param") else copy
+            memo[id(self)] = Parameter(copy, copy.requires_grad) if isinstance(self, Parameter) else copy
         return memo[id(self)]
 
     @classmethod
@@ -77,19 +75,19 @@ def _computed(function, args, kwargs, pretended: torch.device):
     """What the function makes of the real tensors, on the device where it would be."""
     inputs = tree_flatten((args, kwargs))[0]
     tensors = [x for x in inputs if isinstance(x, Tensor)]
-    there = [x for x in tensors if isinstance(x, Pretended)]
     if kwargs.get("device"):
         is_there = kwargs["device"].type != "cpu"
         on_cpu = kwargs | {"device": torch.device("cpu")}
     else:
-        is_there = isinstance(tensors[0], Pretended) if str(function) in MAY_MIX else bool(there)
+        decides = tensors[:1] if str(function).startswith((*COPIES, *READS, *WRITES)) else tensors
+        is_there = any(isinstance(x, Pretended) for x in decides)
         on_cpu = kwargs
-    _check(str(function), inputs, tensors, there, is_there, pretended)
+    _check(str(function), inputs, tensors, is_there, pretended)
 
     known = {id(x._real) if isinstance(x, Pretended) else id(x): x for x in tensors}
     args, kwargs = tree_map(lambda x: x._real if isinstance(x, Pretended) else x, (args, on_cpu))
     found = function(*args, **kwargs)
-    if found is NotImplemented or function is torch.ops.aten._local_scalar_dense.default:
+    if function is torch.ops.aten._local_scalar_dense.default:
         return found
 
     def placed(x):
@@ -102,11 +100,18 @@ def _computed(function, args, kwargs, pretended: torch.device):
     return tree_map(placed, found)
 
 
-def _check(name, inputs, tensors, there, is_there, pretended) -> None:
-    elsewhere = [x for x in tensors if not isinstance(x, Pretended) and x.ndim]
-    if there and elsewhere and name not in MAY_MIX:
+def _check(name, inputs, tensors, is_there, pretended) -> None:
+    together = tensors
+    if name.startswith(COPIES):
+        together = []
+    elif name.startswith(READS):  # the indices may stay on the CPU
+        together = tensors[:1]
+    elif name.startswith(WRITES):
+        together = [tensors[0], tensors[-1]]
+    places = {isinstance(x, Pretended) for x in together if isinstance(x, Pretended) or x.ndim}
+    if len(places) > 1:
         raise RuntimeError(f"{name}: expected all tensors to be on the same device, but found {pretended} and cpu")
-    if name.startswith("aten.index") and there and not is_there:
+    if name.startswith(READS + WRITES) and not is_there and any(isinstance(x, Pretended) for x in tensors):
         raise RuntimeError(f"{name}: indices should be on the same device as the indexed tensor (cpu)")
     if is_there and any(isinstance(x, torch.Generator) for x in inputs):
         raise RuntimeError(f"{name}: expected a {pretended} device type for generator but found cpu")

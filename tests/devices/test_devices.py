@@ -6,47 +6,40 @@ import re
 import pytest
 import torch
 from pretended import pretended
-from torch import nn
 
 import salkit
 from salkit import data, display, evaluation, reporting, sanity, training
 from salkit.attribution import METHODS
+from tests.attribution.small_nets import CALLS, small_net
+from tests.attribution.small_nets import images as some_images
 
-CHEAP = {
-    "smoothgrad": {"n_samples": 2, "noise_level": 0.1},
-    "integrated_gradients": {"n_steps": 3},
-    "occlusion": {"window": 4, "stride": 4},
-    "rise": {"n_masks": 8},
-}
 kinds = pytest.mark.parametrize("kind", ["cuda", "mps"])
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
 def network():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-            nn.Linear(4, 3),
-        )  # fmt: skip
-        return net.eval()
+    return small_net().eval()
 
 
 @pytest.fixture
 def images():
-    return torch.rand(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    return some_images(n=4, height=12, width=12)
 
 
 @kinds
 def test_the_pretended_device_is_particular(kind):
+    before = available()
     with pretended(kind) as device:
+        assert available() == (kind == "cuda", kind == "mps")
         there, here = torch.rand(3, 2).to(kind), torch.rand(3, 2)
         assert there.device == device == torch.zeros(2, device=kind).device == torch.tensor([1, 2], device=kind).device
         assert there.sum().item() == there.cpu().sum().item() and there.cpu().device.type == "cpu"
+        assert there[torch.tensor([1])].device == device
         for mixed in (
             lambda: there + here,
             lambda: here[torch.zeros(1, dtype=torch.long, device=kind)],
+            lambda: there.__setitem__(torch.tensor([0]), here[:1]),
             lambda: torch.rand(3, device=kind, generator=torch.Generator()),
         ):
             with pytest.raises(RuntimeError, match="device"):
@@ -56,18 +49,22 @@ def test_the_pretended_device_is_particular(kind):
         if kind == "mps":
             with pytest.raises(TypeError, match="float64"):
                 there.double()
-    assert not torch.cuda.is_available() or kind == "cuda"
+    assert available() == before
+
+
+def available():
+    return torch.cuda.is_available(), torch.backends.mps.is_available()
 
 
 @kinds
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method(kind, name, network, images):
     target = torch.tensor([0, 1, 2, 0])
-    expected = METHODS[name](network, images, target, **CHEAP.get(name, {}))
+    expected = METHODS[name](network, images, target, **CALLS[name])
     with pretended(kind) as device:
         there = copy.deepcopy(network).to(device)
         for classes in (target, target.to(device)):
-            found = METHODS[name](there, images.to(device), classes, **CHEAP.get(name, {}))
+            found = METHODS[name](there, images.to(device), classes, **CALLS[name])
             assert found.device == device
             torch.testing.assert_close(found.cpu(), expected)
 

@@ -322,16 +322,18 @@ ROWS: dict[str, list[Row]] = {
             "epochs 25 and 203, 9 and 68; test accuracy 92.4 and 14.1 %, 94.0 and 14.5 %",
             "08",
             "Did they learn the nonsense?",
-            tuple(
+            ("# of the source's channels",)
+            + tuple(
                 f"{name}, {labels} labels: # epochs training, during the epoch #, after it # test @"
                 for name in ("AlexNet", "VGG-11")
                 for labels in ("true", "permuted")
             ),
-            "AlexNet: epochs {0} and {4}; test accuracy {3} and {7}. VGG-11: epochs {8} and {12}; {11} and {15}",
+            "with {0} of the channels, AlexNet: epochs {1} and {5}; test accuracy {4} and {8}. VGG-11: epochs {9} and "
+            "{13}; {12} and {16}",
             lambda c: graded(
-                [bounds(c[i])[0] > 60 for i in (3, 11)]
-                + [bounds(c[i])[1] < 20 for i in (7, 15)]
-                + [number(c[i]) >= 95 for i in (2, 6, 10, 14)]
+                [bounds(c[i])[0] > 60 for i in (4, 12)]
+                + [bounds(c[i])[1] < 20 for i in (8, 16)]
+                + [number(c[i]) >= 95 for i in (3, 7, 11, 15)]
             ),
         ),
         Row(

@@ -79,7 +79,7 @@ def _computed(function, args, kwargs, pretended: torch.device):
         is_there = kwargs["device"].type != "cpu"
         on_cpu = kwargs | {"device": torch.device("cpu")}
     else:
-        decides = tensors[:1] if str(function).startswith((*COPIES, *READS, *WRITES)) else tensors
+        decides = tensors[:1] if str(function).startswith(COPIES + READS + WRITES) else tensors
         is_there = any(isinstance(x, Pretended) for x in decides)
         on_cpu = kwargs
     _check(str(function), inputs, tensors, is_there, pretended)
@@ -102,10 +102,8 @@ def _computed(function, args, kwargs, pretended: torch.device):
 
 def _check(name, inputs, tensors, is_there, pretended) -> None:
     together = tensors
-    if name.startswith(COPIES):
+    if name.startswith(COPIES + READS):  # indices may stay on the CPU
         together = []
-    elif name.startswith(READS):  # the indices may stay on the CPU
-        together = tensors[:1]
     elif name.startswith(WRITES):
         together = [tensors[0], tensors[-1]]
     places = {isinstance(x, Pretended) for x in together if isinstance(x, Pretended) or x.ndim}

@@ -467,6 +467,7 @@ MathJax = {{
     pageReady: () => MathJax.startup.defaultPageReady().then(() => {{
       // The speaker's window has no style sheet that hides the copy for screen readers.
       document.querySelectorAll(".notes mjx-assistive-mml").forEach((copy) => copy.remove());
+      fitAll();
     }}),
   }},
 }};
@@ -480,6 +481,19 @@ MathJax = {{
 <script src="reveal/reveal.js"></script>
 <script src="reveal/notes.js"></script>
 <script>
+// Which letters a computer has, nobody knows before: where they are too wide for a slide, they are made smaller.
+function fit(slide) {{
+  const body = slide.querySelector(".body");
+  const room = () => slide.getBoundingClientRect().bottom - 46 * Reveal.getScale();  // above the foot
+  const sticksOut = () => body.scrollWidth > body.clientWidth
+    || [...body.querySelectorAll("*")].some((part) => part.getBoundingClientRect().bottom > room());
+  for (let size = 1; size > 0.6; size -= 0.02) {{
+    body.style.zoom = size;
+    if (!sticksOut()) return;
+  }}
+}}
+const fitAll = () => document.querySelectorAll(".slides .slide").forEach((slide) => slide.checkVisibility() && fit(slide));
+["ready", "slidechanged", "pdf-ready", "resize"].forEach((happened) => Reveal.on(happened, fitAll));
 Reveal.initialize({{
   width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t", transition: "none",
   pdfSeparateFragments: false, plugins: [RevealNotes],

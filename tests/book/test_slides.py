@@ -85,6 +85,18 @@ def test_the_measure_sees_what_sticks_out(present):
     assert page.evaluate(MEASURE)["below"] > 0
 
 
+def test_letters_that_are_wider_than_ours_fit_as_well(present):
+    page = present(CHAPTERS[0].stem)
+    page.add_style_tag(content=".reveal .slide { letter-spacing: 0.1em; }")
+    smaller = 0
+    for number in range(page.evaluate("Reveal.getTotalSlides()")):
+        page.evaluate(f"Reveal.slide({number}, 0, 99)")
+        seen = page.evaluate(MEASURE)
+        assert seen["below"] <= 0 and seen["sideways"] <= 0, (number, seen)
+        smaller += page.evaluate("Reveal.getCurrentSlide().querySelector('.body').style.zoom < 1")
+    assert smaller
+
+
 def test_arrows_move_and_what_follows_a_figure_waits(present):
     page = present(CHAPTERS[1].stem)
     seen = [page.evaluate("Reveal.getIndices()")]

@@ -73,8 +73,14 @@ def test_a_file_is_valid_in_the_oldest_python(path):
     ast.parse(path.read_text(), feature_version=(3, 10))
 
 
-def test_import_salkit_is_light():
-    heavy = ["captum", "torchvision", "matplotlib", "skimage"]
-    code = f"import sys, salkit; print([name for name in {heavy} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("salkit", ["captum", "torchvision", "matplotlib", "skimage"]),
+        ("salkit.training", ["captum", "torchvision", "matplotlib", "skimage", "torch._dynamo"]),
+    ],
+)
+def test_an_import_is_light(module, heavy):
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.strip() == "[]"

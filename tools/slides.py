@@ -492,7 +492,7 @@ function fit(slide) {{
     if (!sticksOut()) return;
   }}
 }}
-const fitAll = () => document.querySelectorAll(".slides .slide").forEach((slide) => slide.checkVisibility() && fit(slide));
+const fitAll = () => [...document.querySelectorAll(".slide")].filter((one) => one.checkVisibility()).forEach(fit);
 ["ready", "slidechanged", "pdf-ready", "resize"].forEach((happened) => Reveal.on(happened, fitAll));
 Reveal.initialize({{
   width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t", transition: "none",

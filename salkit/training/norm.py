@@ -21,9 +21,11 @@ def synchronised(model: nn.Module, crew: Processes) -> Iterator[None]:
     So a batch that is shared out is normalised as it would be in one process. The modules are left as they were.
     """
     modules = [m for m in model.modules() if isinstance(m, _BATCH_NORM)] if crew.size > 1 else []
+    # Here and not above the function: there it would import torch's compiler, a second for all who never need it.
+    normalise = torch.compiler.disable(_normalise) if modules else None
     for module in modules:
         # What is set on the instance goes before the class's own; deleting it brings that back.
-        module.forward = partial(_normalise, module, crew)
+        module.forward = partial(normalise, module, crew)
     try:
         yield
     finally:
@@ -31,7 +33,6 @@ def synchronised(model: nn.Module, crew: Processes) -> Iterator[None]:
             del module.forward
 
 
-@torch.compiler.disable
 def _normalise(module: nn.Module, crew: Processes, x: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)

@@ -7,7 +7,7 @@ from torch import nn
 from salkit import check
 from salkit.check import EXERCISES, Exercise
 
-SEEDS = (0, 1, None)  # None: cases that are new in each run
+SEEDS = (0, None)  # None: cases that are new in each run
 SINGLE_MISTAKES = [
     pytest.param(exercise, hint, wrong, id=f"{exercise.name}-{i}")
     for exercise in EXERCISES.values()

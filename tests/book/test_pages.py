@@ -37,7 +37,7 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 RUN_AXE = """async (where) => {
     document.querySelectorAll(".bd-article details").forEach(
         (details) => { details.removeAttribute("name"); details.open = true; });
-    // The first code of a kind is given a word of each colour that the kind has, and the rest is not asked about.
+    // The first code of a kind is given a sample of each colour that the kind has, and the rest is not asked about.
     const first = new Map(), colours = new Set();
     for (const code of document.querySelectorAll(".highlight pre")) {
         const kind = code.closest(".cell_input, .cell_output")?.className;
@@ -46,7 +46,11 @@ RUN_AXE = """async (where) => {
         code.toggleAttribute("data-seen", !isFirst);
         for (const word of [...code.children]) {
             const colour = `${kind} ${word.className}`;
-            if (!isFirst && !colours.has(colour)) first.get(kind).append(word.cloneNode(true));
+            if (!isFirst && !colours.has(colour)) {
+                const sample = word.cloneNode();
+                sample.textContent = "abc";  // on a line of its own, so that the code gets no wider
+                first.get(kind).append("\\n", sample);
+            }
             colours.add(colour);
         }
     }

@@ -6,7 +6,7 @@ import atexit
 import os
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from .errors import InputError
 
 # A process that is done first waits for the slowest; the default of half an hour would end a long run.
 _PATIENCE = timedelta(days=7)
+# The gloo groups that were made beside groups without gloo. Weakly: a group that is taken down must be free to end its
+# threads, or one of them may still be busy when Python ends, and abort the process.
+_beside: WeakKeyDictionary = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,13 @@ def processes() -> Processes:
     return Processes(dist.get_rank(), dist.get_world_size(), _gloo_group(dist.group.WORLD))
 
 
-@cache
 def _gloo_group(world):
     """A group for what is on the CPU: that of all processes, if it can do that, else a new one beside it."""
     if "gloo" in dist.get_backend_config(world):
         return world
-    return dist.new_group(backend="gloo", timeout=_PATIENCE)
+    if world not in _beside:
+        _beside[world] = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    return _beside[world]
 
 
 def _take_down() -> None:

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 import torch
 from tiny import OPTIONS, TRAIN, VAL, small_net
+from torch import distributed as dist
 
+from salkit._processes import processes
 from salkit.training import fit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -119,3 +122,15 @@ def test_a_resumed_training_is_the_same_as_an_uninterrupted_one(results):
         whole, resumed = results("dropout", rank), results("resumed", rank)
         assert all(torch.equal(whole["weights"][key], resumed["weights"][key]) for key in whole["weights"])
         assert resumed["history"]["best_epoch"] == whole["history"]["best_epoch"]
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo")
+def test_a_group_that_is_taken_down_is_let_go(tmp_path):
+    """Its threads end with it. Kept alive, one that was still busy when Python ended would abort the process."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        assert processes().add_up(torch.ones(2)).tolist() == [1, 1]
+        group = weakref.ref(dist.group.WORLD)
+    finally:
+        dist.destroy_process_group()
+    assert group() is None

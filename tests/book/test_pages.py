@@ -93,6 +93,13 @@ COLOURS = """() => [...document.querySelectorAll(".bd-content img")].flatMap((im
     return changes;
 }).filter((change) => change !== "none")"""
 
+# The theme waits half a second before it lets Tab stop at what has come to scroll.
+TAB_STOPS = """async () => {
+    const boxes = [...document.querySelectorAll("pre, .output, .pst-scrollable-table-container")];
+    const missed = (box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0;
+    for (let i = 0; i < 30 && boxes.some(missed); i++) await new Promise((go) => setTimeout(go, 20));
+}"""
+
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
@@ -159,7 +166,7 @@ def turn(page, theme):
 
 def resize(page, size):
     page.set_viewport_size(size)
-    page.wait_for_timeout(500)  # The theme waits that long before it lets Tab stop at what has come to scroll.
+    page.evaluate(TAB_STOPS)
 
 
 def remote(page, host=""):
@@ -191,6 +198,13 @@ def observe(browser, address, sidebar=True):
     chosen = [images.first, images.last] if images.count() else []
     light = [pixels(image) for image in chosen]
 
+    # Before axe is shown everything open.
+    page.set_viewport_size(SHEET)
+    page.emulate_media(media="print", color_scheme="dark")
+    seen["paper"] = page.evaluate(ON_PAPER) if page.locator(".bd-article").count() else []
+    page.set_viewport_size(WIDE)
+    page.emulate_media(media="screen", color_scheme="light")
+
     page.emulate_media(reduced_motion="reduce")  # so that axe doesn't judge a colour half on its way
     seen["moving"] = page.evaluate(MOVING)
     turn(page, "dark")
@@ -211,11 +225,6 @@ def observe(browser, address, sidebar=True):
     seen["axe"] += page.evaluate(RUN_AXE, "html")
     turn(page, "light")
     seen["widths"]["phone, light"] = page.evaluate(WIDTHS)
-
-    page.reload(wait_until="load")  # With everything closed that axe was shown open.
-    page.set_viewport_size(SHEET)
-    page.emulate_media(media="print", color_scheme="dark")
-    seen["paper"] = page.evaluate(ON_PAPER) if page.locator(".bd-article").count() else []
 
     seen |= {"remote": remote(page), "complaints": page.complaints}
     page.context.close()

@@ -1,4 +1,4 @@
-"""The classifiers of torchvision, with every method that applies to them.
+"""The classifiers of torchvision: what applies to each, and every method on the smallest of each family.
 
 What does not apply is listed here, with the reason that `Method.why_not` gives.
 """
@@ -7,7 +7,7 @@ import pytest
 from small_nets import images
 
 from salkit.attribution import METHODS
-from tools.referees import classifier
+from tools.referees import CLASSIFIERS, classifier
 
 torchvision = pytest.importorskip("torchvision")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -51,7 +51,7 @@ def cheap(size):
     }
 
 
-# More than 30 million weights each, in layers that smaller ones of their family have as well: minutes of work.
+# More than 30 million weights each, in layers that smaller ones of their family have as well: a minute of work.
 TOO_LARGE = {
     *("convnext_base", "convnext_large", "convnext_small", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7"),
     *("efficientnet_v2_l", "efficientnet_v2_m", "regnet_x_16gf", "regnet_x_32gf", "regnet_x_8gf", "regnet_y_128gf"),
@@ -61,8 +61,8 @@ TOO_LARGE = {
 }
 
 
-@pytest.mark.parametrize("name", sorted({*torchvision.models.list_models(module=torchvision.models)} - TOO_LARGE))
-def test_every_method_that_applies(name):
+def applied(name):
+    """A classifier, images for it, and what doesn't apply, after a check of the reasons."""
     (missing,) = (gaps for start, gaps in MISSING.items() if name.startswith(start))
     net, size = classifier(name, num_classes=5)
     net.train()
@@ -71,10 +71,29 @@ def test_every_method_that_applies(name):
     assert {method for method, reason in reasons.items() if reason} == set(missing)
     for method, part in missing.items():
         assert part in reasons[method]
-    options = cheap(size)
-    for method in METHODS.keys() - missing.keys():
+    return net, x, set(missing)
+
+
+def check_untouched(net):
+    assert all(module.training and not module._forward_hooks for module in net.modules())
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_method_that_applies(name):
+    net, x, missing = applied(name)
+    options = cheap(x.shape[-1])
+    for method in METHODS.keys() - missing:
         found = METHODS[method](net, x, 1, **options.get(method, {}))
         assert found.shape == (x if method not in ("gradcam", "cam") else x[:, :1]).shape, method
         assert found.isfinite().all(), method
-    assert all(module.training and not module._forward_hooks for module in net.modules())
-    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+    check_untouched(net)
+
+
+LARGER = {*torchvision.models.list_models(module=torchvision.models)} - {*CLASSIFIERS} - TOO_LARGE
+
+
+@pytest.mark.parametrize("name", sorted(LARGER))
+def test_what_applies_to_the_larger_ones(name):
+    net, _, _ = applied(name)
+    check_untouched(net)

@@ -336,6 +336,9 @@ def test_the_checks_see_what_they_look_for(browser, tmp_path):
         </style><body class="bd-content"><main class="bd-sidebar-primary bd-article"><h1>Bad</h1>
         <p>Pale words. <a href="#">A link</a> <button tabindex="-1">Press</button></p>
         <div class="cell_output"><img src="red.png" alt="Red"></div><div style="width: 5000px">Wide</div>
+        <div class="highlight"><pre style="overflow: hidden"><span>black</span></pre></div>
+        <div class="highlight"><pre style="width: 9em; overflow: auto"><span>as</span> <span class="pale"
+            style="color: #ddd">pale</span> and longer than its box</pre></div>
         <details><summary>More</summary>Words</details><span class="math"></span>
         <script src="https://example.org/x.js"></script></main><script>
         const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -354,6 +357,8 @@ def test_the_checks_see_what_they_look_for(browser, tmp_path):
     assert any("color-contrast" in found for found in seen["axe"])
     assert any("not reached" in found for found in seen["keyboard"])
     assert any("focus is not seen" in found for found in seen["keyboard"])
+    assert any("scrolled by keys" in found for found in seen["keyboard"])
+    assert any("pale" in found for found in seen["axe"]), "a colour that only the second code has"
     assert seen["colours"] and seen["pixels"] and not any(equal for _, equal in seen["pixels"])
     assert all(width > screen for width, screen in seen["widths"].values())
     assert seen["moving"] and seen["remote"] and seen["complaints"] and seen["formulas"] == (1, 0, 0)

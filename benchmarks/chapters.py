@@ -3,8 +3,8 @@
 Runs chapters from top to bottom and keeps nothing but time and memory. In the small profile the time is the
 processor's with one thread, which is what the clock would show on an idle core, however busy the machine is. In full
 it is the clock's, on the GPU where there is one. The memory is the most that the kernel held; on a GPU, the most that
-was allocated there. The figures of other chapters and devices stay, and the first page of the book quotes the times:
-`python -m tools.front_page contents`.
+was allocated there. The figures of other chapters and devices stay; those of code that has changed since go.
+The first page of the book quotes the times: `python -m tools.front_page contents`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import os
 import resource
 import time
+from collections.abc import Callable
 
 from tools import chapters
 
@@ -35,6 +36,18 @@ def run(source, profile: str) -> dict:
         "device": record["device"],
         "machine": described(machine()),
         "date": machine()["date"],
+        "digest": record["digest"],
+    }
+
+
+def measured(read: Callable[[str], dict | None] = read) -> dict:
+    """``{chapter: {kind: figure}}`` as ``main`` left it, without the figures of code that has changed since."""
+    figures = (read("chapters") or {"figures": {}})["figures"]
+    sources = [source for source in chapters.chapters() if source.stem in figures]
+    present = {source.stem: chapters.digest(chapters.regenerate(source)) for source in sources}
+    return {
+        name: {kind: figure for kind, figure in of_chapter.items() if figure.get("digest") == present.get(name)}
+        for name, of_chapter in figures.items()
     }
 
 
@@ -64,7 +77,7 @@ def main() -> None:
     if options.profile == "fast":
         os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     print(described(machine()))
-    figures = (read("chapters") or {"figures": {}})["figures"]
+    figures = measured()
     for source in chapters.chosen(options.numbers):
         figure = run(source, options.profile)
         kind = figure.pop("kind")

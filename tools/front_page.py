@@ -11,7 +11,6 @@ The time to read is the chapter's words at 200 a minute, without its code. The t
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
@@ -26,11 +25,12 @@ from matplotlib import font_manager as fonts
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from benchmarks import chapters as chapter_times
+
 from . import chapters
 
 PAGE = chapters.BOOK / "index.md"
 PICTURE = chapters.BOOK / "_static" / "front.png"
-MEASURED = chapters.ROOT / "benchmarks" / "results" / "chapters.json"
 BEGIN, END = "<!-- chapters: begin -->", "<!-- chapters: end -->"
 WORDS_A_MINUTE = 200
 NOT_MEASURED = "not measured"
@@ -85,11 +85,6 @@ def duration(seconds: float | None) -> str:
     return f"{max(10, round(seconds, -1)):.0f} s" if seconds < 95 else f"{round(seconds / 60)} min"
 
 
-def measured() -> dict:
-    """``{chapter: {"fast", "cpu" or "gpu": {"seconds": ...}}}`` as ``benchmarks.chapters`` left it."""
-    return json.loads(MEASURED.read_text())["figures"] if MEASURED.exists() else {}
-
-
 def times(source: Path, figures: dict) -> Times:
     """What a chapter takes, from its prose, its record and the benchmark."""
     record = chapters.read_twin(source).metadata.get("salkit", {})
@@ -113,7 +108,7 @@ def contents(sources: list[Path] | None = None, figures: dict | None = None) -> 
     """
     if sources is None:
         sources = [source for source in chapters.chapters() if chapters.twin_of(source).exists()]
-    figures = measured() if figures is None else figures
+    figures = chapter_times.measured() if figures is None else figures
     by_number = {int(source.stem[:2]): source for source in sources}
     planned = {number for numbers in PARTS.values() for number in numbers}
     if unknown := set(by_number) - (planned & set(LINES)):

@@ -192,7 +192,7 @@ def _reached_row(name: str, figure: dict) -> list[str]:
 
 
 def chapter_section(read: Read) -> str:
-    measured = (read("chapters") or {"figures": {}})["figures"]
+    measured = chapter_times.measured(read)
     sources = [source for source in chapters.chapters() if chapters.twin_of(source).exists()]
     figures = {source: _of_record(source) | measured.get(source.stem, {}) for source in sources}
     text = """\

@@ -24,6 +24,7 @@ from .._processes import Processes, processes
 from ..data import ImageSet
 from ..errors import CheckpointError, InputError, TrainingDivergedError
 from .augmentation import draw_moves, moved
+from .convolution import products_for_few_pixels
 from .history import History
 from .norm import synchronised
 from .state import describe, read_state, write_state
@@ -189,7 +190,10 @@ def fit(
         disable=not progress or crew.rank > 0,
     )  # fmt: skip
     try:
-        with steps, synchronised(model, crew), torch.random.fork_rng(_gpus(device)):
+        with (
+            steps, synchronised(model, crew), products_for_few_pixels(model, device),
+            torch.random.fork_rng(_gpus(device)),
+        ):  # fmt: skip
             torch.manual_seed(seed + crew.rank)
             if saved:
                 history, best_weights = _restore(parts, generator, device, saved, crew.rank)
@@ -265,10 +269,14 @@ def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def _optimizer(name: str, model: nn.Module, lr: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+    # One pass over the weights instead of one for each term of the rule.
+    fused = _device_of(model).type in ("cpu", "cuda")
     if name == "adamw":
-        return torch.optim.AdamW(model.parameters(), lr, betas=(momentum, 0.999), weight_decay=weight_decay)
+        betas = (momentum, 0.999)
+        return torch.optim.AdamW(model.parameters(), lr, betas=betas, weight_decay=weight_decay, fused=fused)
+    nesterov = momentum > 0
     return torch.optim.SGD(
-        model.parameters(), lr, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay
+        model.parameters(), lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=fused
     )
 
 

@@ -116,10 +116,21 @@ def test_a_chapter_over_a_limit_stands_out():
             "gpu": {"seconds": limit, "memory_mb": memory + 1, "machine": "H100"},
         }
     }
+    for figure in figures[source.stem].values():
+        figure["digest"] = chapters.digest(chapters.read_twin(source))
     text = performance.chapter_section(reader(chapters=figures))
     (cells,) = rows(text, f"[{int(source.stem[:2])}.")
     assert cells[1:] == [f"12 s, memory {NOTHING}", f"**{limit + 1} s**, 100 MB", f"{limit} s, **{memory + 1:,} MB**"]
     assert "small profile: cpu, 2 cores;" in text and "in full, GPU: H100." in text
+
+
+def test_a_time_of_code_that_has_changed_since_is_not_shown():
+    source = next(source for source in chapters.chapters() if chapters.twin_of(source).exists())
+    figure = {"seconds": 12.3, "memory_mb": 100, "device": "cpu, 2 cores", "digest": "of other code"}
+    (cells,) = rows(
+        performance.chapter_section(reader(chapters={source.stem: {"fast": figure}})), f"[{int(source.stem[:2])}."
+    )
+    assert cells[1] == NOTHING
 
 
 def test_a_chapter_that_no_benchmark_ran_stands_with_the_run_that_the_book_shows(monkeypatch):
@@ -172,10 +183,12 @@ def test_a_page_is_measured_with_all_that_it_loads(browser, tmp_path):
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
 def test_a_chapters_time_and_memory_are_those_of_its_record(monkeypatch, kind):
     record = {"device": "cpu, 2 cores" if kind == "cpu" else "H100", "memory_mb": 5000, "gpu_memory_mb": 7000}
+    record["digest"] = "of its code"
     twin = type("Twin", (), {"metadata": {"salkit": record}})
     monkeypatch.setattr(chapter_times.chapters, "execute", lambda source: twin)
     figure = chapter_times.run(Path("01-trial.md"), "full")
     assert figure.pop("kind") == kind and figure["memory_mb"] == (5000 if kind == "cpu" else 7000)
+    assert figure["digest"] == "of its code"
     line = chapter_times.said(kind, {**figure, "seconds": 301.0})
     assert "more than 300 s" in line and ("more than 4096 MB" in line) == (kind == "cpu")
 

@@ -46,6 +46,7 @@ def _plain(module: nn.Module) -> bool:
         and module.dilation == (1, 1)
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
+        and "forward" not in vars(module)  # somebody's own
     )
 
 

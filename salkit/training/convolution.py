@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .forward import computed_by
 
 # A map of 4 x 4. A matrix unit multiplies 16 rows at a time. torch's convolution hands it the pixels of one row of one
 # image, which leaves it nearly empty on the last maps of a network for small images; a product of matrices hands it the
@@ -24,14 +25,8 @@ def products_for_few_pixels(model: nn.Module, device: torch.device) -> Iterator[
     left as they were.
     """
     modules = [m for m in model.modules() if _plain(m)] if device.type == "cpu" and _has_matrix_unit() else []
-    for module in modules:
-        # What is set on the instance goes before the class's own; deleting it brings that back.
-        module.forward = partial(_convolve, module)
-    try:
+    with computed_by(modules, _convolve):
         yield
-    finally:
-        for module in modules:
-            del module.forward
 
 
 def _has_matrix_unit() -> bool:
@@ -46,7 +41,6 @@ def _plain(module: nn.Module) -> bool:
         and module.dilation == (1, 1)
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
-        and "forward" not in vars(module)  # somebody's own
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from .._processes import Processes
+from .forward import computed_by
 
 _BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -23,14 +23,8 @@ def synchronised(model: nn.Module, crew: Processes) -> Iterator[None]:
     modules = [m for m in model.modules() if isinstance(m, _BATCH_NORM)] if crew.size > 1 else []
     # Here and not above the function: there it would import torch's compiler, a second for all who never need it.
     normalise = torch.compiler.disable(_normalise) if modules else None
-    for module in modules:
-        # What is set on the instance goes before the class's own; deleting it brings that back.
-        module.forward = partial(normalise, module, crew)
-    try:
+    with computed_by(modules, lambda module, x: normalise(module, crew, x)):
         yield
-    finally:
-        for module in modules:
-            del module.forward
 
 
 def _normalise(module: nn.Module, crew: Processes, x: Tensor) -> Tensor:

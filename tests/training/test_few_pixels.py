@@ -38,9 +38,9 @@ def test_the_product_is_the_convolution_and_so_are_its_gradients(kernel, stride,
         torch.testing.assert_close(mine, theirs)
 
 
-def products(model, x, dtype=torch.bfloat16):
+def products(model, x, autocast=True):
     """How many products a pass takes, and its logits."""
-    with convolution.products_for_few_pixels(model, CPU), torch.autocast("cpu", enabled=dtype is not None):
+    with convolution.products_for_few_pixels(model, CPU), torch.autocast("cpu", enabled=autocast):
         out = model(x)
     names, todo = [], [out.grad_fn]
     while todo:
@@ -69,7 +69,7 @@ def test_only_plain_convolutions_to_few_pixels_in_16_bits_are_products(matrix_un
         expected = model(x)
     assert out.dtype == expected.dtype == torch.bfloat16
     torch.testing.assert_close(out, expected, atol=0.01, rtol=0.05)
-    count, out = products(model, x, dtype=None)
+    count, out = products(model, x, autocast=False)
     assert count == 0 and torch.equal(out, model(x))
 
 

@@ -26,7 +26,9 @@ from ..errors import CheckpointError, InputError, TrainingDivergedError
 from .augmentation import draw_moves, moved
 from .convolution import products_for_few_pixels
 from .history import History
+from .memory import freed_memory_kept
 from .norm import synchronised
+from .pool import gradients_in_layout
 from .state import describe, read_state, write_state
 
 
@@ -100,6 +102,8 @@ def fit(
     Under ``torchrun`` all processes train one model together, as one process would with the same batches: each takes
     its share of every batch, gradients are added up over the shares, and batch normalisation sees the whole batch.
     The result is that of one process up to the rounding of sums, and to other draws in dropout and its like.
+
+    On a CPU under Linux the process keeps the memory that a step frees for the next, and gives it back at the end.
 
     Args:
         model: gives ``(N, classes)`` logits for images in [0, 1].
@@ -192,6 +196,7 @@ def fit(
     try:
         with (
             steps, synchronised(model, crew), products_for_few_pixels(model, device),
+            gradients_in_layout(model, layout, compile), freed_memory_kept(device),
             torch.random.fork_rng(_gpus(device)),
         ):  # fmt: skip
             torch.manual_seed(seed + crew.rank)

@@ -1,4 +1,8 @@
-"""Convolutions to few pixels as one product of matrices: several times as fast on a CPU with matrix units (AMX)."""
+"""Two kinds of convolutions that torch computes slowly in 16 bits on a CPU, computed another way.
+
+Those to few pixels become one product of matrices: several times as fast on a CPU with matrix units (AMX).
+Depthwise ones stay in 32 bits: their way back is several times as fast.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,17 @@ def products_for_few_pixels(model: nn.Module, device: torch.device) -> Iterator[
         yield
 
 
+@contextmanager
+def depthwise_in_32_bits(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """In this block autocast on a CPU leaves the depthwise convolutions of ``model`` in 32 bits.
+
+    What they give has autocast's type, as before, and the modules are left as they were.
+    """
+    modules = [m for m in model.modules() if _depthwise(m)] if device.type == "cpu" else []
+    with computed_by(modules, _in_32_bits):
+        yield
+
+
 def _has_matrix_unit() -> bool:
     # An older torch does not tell, and then it is left alone.
     return getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
@@ -42,6 +57,18 @@ def _plain(module: nn.Module) -> bool:
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
     )
+
+
+def _depthwise(module: nn.Module) -> bool:
+    return type(module) is nn.Conv2d and module.groups == module.in_channels > 1
+
+
+def _in_32_bits(module: nn.Conv2d, x: Tensor) -> Tensor:
+    if not torch.is_autocast_enabled("cpu"):
+        return type(module).forward(module, x)
+    with torch.autocast("cpu", enabled=False):
+        out = type(module).forward(module, x.float())
+    return out.to(torch.get_autocast_dtype("cpu"))
 
 
 def _convolve(module: nn.Conv2d, x: Tensor) -> Tensor:

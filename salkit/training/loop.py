@@ -24,7 +24,7 @@ from .._processes import Processes, processes
 from ..data import ImageSet
 from ..errors import CheckpointError, InputError, TrainingDivergedError
 from .augmentation import draw_moves, moved
-from .convolution import products_for_few_pixels
+from .convolution import depthwise_in_32_bits, products_for_few_pixels
 from .history import History
 from .memory import freed_memory_kept
 from .norm import synchronised
@@ -196,8 +196,8 @@ def fit(
     try:
         with (
             steps, synchronised(model, crew), products_for_few_pixels(model, device),
-            gradients_in_layout(model, layout, compile), freed_memory_kept(device),
-            torch.random.fork_rng(_gpus(device)),
+            depthwise_in_32_bits(model, device), gradients_in_layout(model, layout, compile),
+            freed_memory_kept(device), torch.random.fork_rng(_gpus(device)),
         ):  # fmt: skip
             torch.manual_seed(seed + crew.rank)
             if saved:

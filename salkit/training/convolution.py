@@ -67,7 +67,7 @@ def _in_32_bits(module: nn.Conv2d, x: Tensor) -> Tensor:
     if not torch.is_autocast_enabled("cpu"):
         return type(module).forward(module, x)
     with torch.autocast("cpu", enabled=False):
-        out = type(module).forward(module, x.float())
+        out = type(module).forward(module, x.to(module.weight.dtype))
     return out.to(torch.get_autocast_dtype("cpu"))
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from salkit.data import ImageSet
+from salkit.training import fit
 
 
 def coloured(n: int, *, seed: int = 0, size: int = 8) -> ImageSet:
@@ -31,6 +32,13 @@ def small_net(seed: int = 0, *, dropout: float = 0.1, bias: bool = True) -> nn.M
 
 TRAIN, VAL = coloured(90), coloured(30, seed=1)
 OPTIONS = dict(epochs=3, batch_size=16, progress=False, shift=1, device="cpu")
+
+
+def losses_in_16_bits(first: nn.Conv2d) -> list[float]:
+    """The training losses of a small network that begins with this convolution, trained in 16 bits."""
+    head = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(first.out_channels, 3)
+    model = nn.Sequential(first, *head)
+    return fit(model, TRAIN, VAL, **OPTIONS, mixed_precision=True)["train_loss"]
 
 
 def same(model: nn.Module, other: nn.Module) -> bool:

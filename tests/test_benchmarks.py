@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from benchmarks import report, training
 from salkit import data, models
-from salkit.errors import TrainingDivergedError
+from salkit.errors import CheckpointError, TrainingDivergedError
 
 REACHED = {"ended": "reached", "seconds": 10.0, "epochs": 2, "accuracy": 0.6}
 MISSED = {"ended": "early", "seconds": 30.0, "epochs": 9, "accuracy": 0.512}
@@ -21,8 +21,9 @@ def contest(goal, **recipe):
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """Results are kept in a folder of the test's own."""
+    """Results are kept in a folder of the test's own, and so are the states of trainings, in another."""
     monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(training, "FOLDER", tmp_path / "states")
     return tmp_path
 
 
@@ -124,15 +125,14 @@ def test_the_source_stops_when_the_loss_has_not_fallen():
         assert training.gave_up(losses, 2) is expected, losses
 
 
-def test_the_sources_step_is_plain_gradient_descent_on_pixels_less_the_mean_image(scenes, monkeypatch):
+def test_the_sources_step_is_plain_gradient_descent_on_pixels_less_the_mean_image(scenes, monkeypatch, tmp_path):
     monkeypatch.setattr(training, "WORKERS", 0)
-    monkeypatch.setattr(training, "MAX_EPOCHS", 1)
     seen = {}
     monkeypatch.setattr(training, "evaluate", lambda model, images: (seen.update(model=model), (1.0, 0.0))[1])
     learn = scenes[0][:16]  # one batch
-    run = run_with(scenes)
-    training.by_the_source("small_cnn", 5, learn, run, seed=3)
-    assert run.ended == "schedule" and len(run.losses) == 1
+    run = run_with(scenes, limit=0)
+    training.by_the_source("small_cnn", 5, learn, run, 3, tmp_path / "run.state")
+    assert run.ended == "limit" and len(run.losses) == 1
 
     torch.manual_seed(3)
     net = models.ARCHITECTURES["small_cnn"]().net.train()
@@ -145,9 +145,55 @@ def test_the_sources_step_is_plain_gradient_descent_on_pixels_less_the_mean_imag
     torch.testing.assert_close(judged[0](learn.pixels()), images - images.mean(0), rtol=0, atol=1e-3)
 
 
-def test_both_recipes_train_to_an_end_with_worker_processes(scenes):
+def test_an_interrupted_run_of_the_source_goes_on_as_if_it_had_not_been(scenes, clock, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(training, "WORKERS", 0)
+    weights = []
+
+    def evaluate(model, images):  # the loss falls until the fourth epoch
+        clock.now += 100
+        weights.append([p.detach().clone() for p in model.parameters()])
+        return [4.0, 3.0, 2.0, 1.0, 9.0][len(weights) - 1], 0.5
+
+    def stop(self, model, stop=training.Run.stop):
+        clock.now += 10  # what an epoch takes; to evaluate and to write the state is not counted
+        stop(self, model)
+        clock.now += 1000
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+    monkeypatch.setattr(training.Run, "stop", stop)
+    state = tmp_path / "run.state"
+
+    def train(limit=1e9, seed=0):
+        run = run_with(scenes, limit=limit)
+        training.by_the_source("small_cnn", 1, scenes[0], run, seed, state)
+        return run
+
+    whole = train()
+    assert (whole.ended, whole.seconds, len(whole.losses)) == ("early", 50, 5)
+    whole_weights = weights.copy()
+    again = train()  # nothing is left to do
+    assert (again.ended, again.seconds, len(weights)) == ("early", 50, 5)
+
+    state.unlink()
+    weights.clear()
+    part = train(limit=25)  # stands for an interruption in the fourth epoch
+    assert (part.ended, part.seconds) == ("limit", 30)
+    capsys.readouterr()
+    resumed = train()
+    assert (resumed.ended, resumed.seconds, resumed.losses) == ("early", 50, whole.losses)
+    assert "going on after epoch 3" in capsys.readouterr().out
+    assert all(torch.equal(a, b) for one, two in zip(whole_weights, weights, strict=True) for a, b in zip(one, two))
+
+    with pytest.raises(CheckpointError, match="seed was 0 and is 1"):
+        train(seed=1)
+    monkeypatch.setattr(report, "_cpu", lambda: "an abacus")
+    with pytest.raises(CheckpointError, match="machine"):
+        train()
+
+
+def test_both_recipes_train_to_an_end_with_worker_processes(scenes, tmp_path):
     run = run_with(scenes)
-    training.by_the_source("small_cnn", 1, scenes[0], run, seed=0)
+    training.by_the_source("small_cnn", 1, scenes[0], run, 0, tmp_path / "run.state")
     assert run.ended == "early" and len(run.losses) >= 2 and run.seconds > 0
     run = run_with(scenes)
     recipe = contest(2.0).recipe
@@ -218,6 +264,7 @@ def test_results_are_kept_after_each_network(results, monkeypatch, scenes, capsy
     monkeypatch.setattr(training, "NETWORKS", {"small_cnn": contest(0.0), "another": contest(0.0)})
     with pytest.raises(KeyError):  # stands for any interruption
         training.main(["small_cnn", "another", "--limit", "100", "--seeds", "2"])
+    assert not list(training.FOLDER.glob("small_cnn*"))  # or the next call would measure nothing
     row = report.read("training")["figures"]["networks"]["small_cnn"]
     assert [run["seed"] for run in row["runs"]] == [0, 1]
     assert all(run[whose]["ended"] == "reached" for run in row["runs"] for whose in ("source", "ours"))

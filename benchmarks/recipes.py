@@ -21,11 +21,11 @@ NAMES = ("resnet18_fine",)
 
 def reached(record: dict) -> dict:
     """What the record of a checkpoint says of the network's strides, training and accuracy (shares in [0, 1])."""
-    history = record["history"]
+    history = record["history"]  # of the last stage
     return {
         "architecture": record["architecture"],
         "strides": record["kwargs"].get("strides"),
-        "epochs": len(history["rows"]),
+        "epochs": sum(stage["epochs"] for stage in record.get("before", ())) + len(history["rows"]),
         "validation": history["rows"][history["best_epoch"] - 1]["val_accuracy"],
         "test": record["test"]["accuracy"],
         "data": record["data"]["source"],

@@ -174,7 +174,8 @@ def _reached(read: Read) -> str:
     text = """\
 ### In the end
 
-What the recipes in `salkit/recipes` reach when they run to their end. Images that were kept out of the training images chose the epoch, and the test images were looked at once.
+What the recipes in `salkit/recipes` reach when they run to their end. Images that were kept out of the training images chose the epoch, and the test images were looked at once;
+with `resnet18_fine` twice: its second stage was added after they had shown what the first one reaches.
 A network whose weights do not come with the package is measured by a benchmark of its own, `benchmarks/recipes.py`."""  # noqa: E501
     shipped = {name: recipes.reached(models.trained_metadata(name)) for name in training.NETWORKS}
     measured = {name: {} for name in recipes.NAMES}

@@ -106,6 +106,13 @@ def test_the_table_of_recipes_has_the_shipped_networks_and_the_one_that_is_not()
     assert cells[1:4] == ["1, 1", coarse[2], "91.23%"] and cells[4:] == coarse[4:]
 
 
+def test_the_epochs_of_a_recipe_are_those_of_all_its_stages():
+    record = models.trained_metadata("resnet18")
+    epochs = len(record["history"]["rows"])
+    assert recipes.reached(record)["epochs"] == epochs
+    assert recipes.reached(record | {"before": [{"epochs": 3}, {"epochs": 4, "lr": 0.1}]})["epochs"] == epochs + 7
+
+
 def test_a_chapter_over_a_limit_stands_out():
     source = next(source for source in chapters.chapters() if chapters.twin_of(source).exists())
     limit, memory = chapter_times.LIMITS["gpu"]

@@ -93,11 +93,11 @@ COLOURS = """() => [...document.querySelectorAll(".bd-content img")].flatMap((im
     return changes;
 }).filter((change) => change !== "none")"""
 
-# The theme waits half a second before it lets Tab stop at what has come to scroll.
+# The theme waits half a second before it lets Tab stop at what has come to scroll; a busy machine takes longer.
 TAB_STOPS = """async () => {
     const boxes = [...document.querySelectorAll("pre, .output, .pst-scrollable-table-container")];
     const missed = (box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0;
-    for (let i = 0; i < 30 && boxes.some(missed); i++) await new Promise((go) => setTimeout(go, 20));
+    for (let i = 0; i < 500 && boxes.some(missed); i++) await new Promise((go) => setTimeout(go, 20));
 }"""
 
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"

@@ -4,7 +4,7 @@
     python -m tools.checkpoints resnet18 fc    # train some
     python -m tools.checkpoints --cards        # only write the cards, from the records in the files
 
-The recipe ``NAME`` becomes ``salkit/models/weights/NAME.safetensors`` with its card beside it, or ``cifar10-NAME``
+The recipe ``NAME`` becomes ``weights/NAME.safetensors`` with its card beside it, or ``cifar10-NAME``
 where the name does not say what it learnt. An interrupted training is resumed.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from salkit import models, recipes
 
-FOLDER = Path(__file__).parents[1] / "salkit" / "models" / "weights"
+FOLDER = Path(__file__).parents[1] / "weights"
 
 
 def file_of(name: str, ending: str = "safetensors") -> Path:

@@ -103,7 +103,7 @@ def weights_file(name: str) -> Path | None:
 
 
 def _weights_folder():
-    return resources.files(__package__) / "weights"
+    return Path(__file__).resolve().parents[2] / "weights"
 
 
 def _shipped(name: str):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from salkit import models, recipes
+from salkit import models
+from salkit.course import recipes
 
 from .report import closing, kept, per_device, write
 

@@ -15,8 +15,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from salkit.data.scenes import scenes
-from salkit.training import evaluate, fit
+from salkit.course import evaluate, fit
+from salkit.data.scenery import scenes
 
 from .report import closing, described, machine, write
 

@@ -8,7 +8,7 @@ both do after every 45,000 images.
 The source's recipe is what its published notebooks do: torchvision's strides; pixels from 0 to 255 less the mean
 training image, without augmentation; batches of 16 from a DataLoader with two worker processes; SGD at 0.01 without
 momentum, in 32 bits; loss and accuracy read back after every batch; an end when the validation loss has not fallen
-for 3 or 5 epochs. Ours is `salkit.training.fit`, with the options below.
+for 3 or 5 epochs. Ours is `salkit.course.training.fit`, with the options below.
 
 By the source's recipe a network can take hours: an interrupted run of it goes on after its last epoch, with the
 seconds that it had.
@@ -33,10 +33,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from salkit import data, models
+from salkit.course import evaluate, fit
+from salkit.course.training.state import describe, read_state, write_state
 from salkit.data import ImageSet
 from salkit.errors import TrainingDivergedError
-from salkit.training import evaluate, fit
-from salkit.training.state import describe, read_state, write_state
 
 from .report import closing, described, kept, machine, per_device, write
 

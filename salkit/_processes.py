@@ -108,10 +108,3 @@ def _take_down() -> None:
 def is_first() -> bool:
     """Whether this process is to speak for all that ``torchrun`` started; a process on its own is."""
     return int(os.environ.get("RANK", 0)) == 0
-
-
-def local_device() -> str:
-    """The device for this process: a GPU of its own under ``torchrun``, else the first one, else the CPU."""
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"

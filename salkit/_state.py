@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -94,3 +95,16 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
     if any(tensor.is_inference() for tensors in own for tensor in tensors):
         raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")
     return modules
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors with their names, types and shapes, in hexadecimal digits; a ``state_dict`` for a network.
+
+    What is no tensor (some modules keep other state) is left out.
+    """
+    sha = hashlib.sha256()
+    for name, tensor in tensors.items():
+        if isinstance(tensor, Tensor):
+            sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()

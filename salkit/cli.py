@@ -313,7 +313,7 @@ def _source_of(name: str) -> Path | None:
 def _find_mnist() -> Path | None:
     """The folder with all four files of MNIST."""
     from ._cache import cache_dir, data_dir
-    from .data.mnist import FOLDER, MNIST_FILES
+    from .data.handwriting import FOLDER, MNIST_FILES
 
     folders = [place / FOLDER for place in (data_dir(), cache_dir()) if place]
     names = [name for pair in MNIST_FILES.values() for name in pair]
@@ -331,9 +331,10 @@ def _explain(arguments) -> None:
     if arguments.size is not None and not 8 <= arguments.size <= 4096:
         raise InputError(f"--size must be between 8 and 4096 pixels, not {arguments.size}")
 
+    from ._device import preferred_device
     from .attribution import METHODS
     from .data import middle_square, read_photo
-    from .reporting.subjects import load_model, preferred_device
+    from .reporting.subjects import load_model
 
     photo = read_photo(arguments.image)
 
@@ -415,8 +416,9 @@ def _write_figure(path: Path, kind: str, image, maps, title: str, method: str) -
 
 
 def _report(arguments) -> None:
+    from ._device import preferred_device
     from .reporting import load_model, report
-    from .reporting.subjects import find_pictures, preferred_device
+    from .reporting.subjects import find_pictures
 
     find_pictures(arguments.images)  # before a network is loaded, or downloaded
     names = None if arguments.classes is None else _read_lines(arguments.classes)
@@ -458,8 +460,8 @@ def _train(arguments) -> None:
     from dataclasses import replace
 
     from ._processes import is_first
+    from .course.recipes import read_recipe, train
     from .models import read_metadata
-    from .recipes import read_recipe, train
 
     if arguments.list:
         _list_recipes()
@@ -471,7 +473,7 @@ def _train(arguments) -> None:
         recipe = replace(recipe, seed=arguments.seed)
     output = arguments.output or Path(f"{recipe.name}.safetensors")
     try:
-        path = train(recipe, output, device=_device(arguments.device), resume=arguments.resume)
+        path = train(recipe, output, device=arguments.device, resume=arguments.resume)
     except KeyboardInterrupt:
         words = [word for word in arguments.words if word != "--resume"]
         raise KeyboardInterrupt(f"to go on, {shlex.join(['salkit', *words, '--resume'])}") from None
@@ -482,7 +484,7 @@ def _train(arguments) -> None:
 
 
 def _list_recipes() -> None:
-    from .recipes import read_recipe, recipe_names
+    from .course.recipes import read_recipe, recipe_names
 
     rows = [("recipe", "network", "images", "epochs")]
     for name in recipe_names():
@@ -494,20 +496,6 @@ def _list_recipes() -> None:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def _device(name: str | None):
-    """The device of this name; ``cuda`` is this process's own GPU, and so is the default if there is one."""
-    import torch
-
-    from ._processes import local_device
-
-    try:
-        device = torch.device(local_device() if name in (None, "cuda") and torch.cuda.is_available() else name or "cpu")
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # how torch says that there is no such device, or none of this kind
-        raise InputError(f"--device {name} can't be used here: {str(error).splitlines()[0]}") from error
-    return device
-
-
 # --------------------------------------------------------------------------- compare
 
 
@@ -517,11 +505,12 @@ def _compare(arguments) -> None:
         raise InputError(f"the table must end in .csv or .json, not {arguments.output.name!r}")
 
     from . import evaluation
-    from ._processes import is_first, local_device
+    from ._device import preferred_device
+    from ._processes import is_first
     from .evaluation import by_deletion, by_insertion, on_mask
     from .reporting.subjects import load_model
 
-    model, size = load_model(arguments.model, local_device())
+    model, size = load_model(arguments.model, preferred_device())
     data = _scenes_for(model, arguments)(arguments.n, size=arguments.size or size, seed=arguments.seed)
     methods = _methods_for(model, data, arguments.methods)
     scores = {

@@ -243,7 +243,7 @@ def test_doctor(capsys, tmp_path, monkeypatch):
 
 
 def test_doctor_finds_data_and_tells_of_folders_that_are_not_there(capsys, tmp_path, monkeypatch):
-    from salkit.data.mnist import MNIST_FILES
+    from salkit.data.handwriting import MNIST_FILES
 
     folder = tmp_path / "data" / "MNIST" / "raw"
     folder.mkdir(parents=True)
@@ -332,7 +332,7 @@ def test_train_with_other_epochs_and_seed(capsys, recipe):
 
 
 def test_an_interrupted_training_goes_on(capsys, recipe, monkeypatch):
-    from salkit.recipes import running
+    from salkit.course.recipes import running
 
     assert cli.main(["train", "--recipe", recipe, "-o", "whole.safetensors"]) == 0
     fit = running.fit

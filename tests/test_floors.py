@@ -1,27 +1,30 @@
 """The floors of the package: each module imports only from those under its own."""
 
 import ast
+import importlib
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "salkit"
 FLOORS = [
-    {"errors", "lab", "_state", "targets", "_cache", "_processes"},
+    {"errors", "_state", "_device", "targets", "_cache", "_processes"},
     {"data"},
-    {"models", "training"},
+    {"models"},
     {"attribution", "synthesis", "attack"},
     {"sanity", "evaluation"},
     {"display"},
-    {"check", "recipes", "reporting"},
+    {"reporting"},
+    {"course"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-# A method works on anybody's model: it must not know our data, networks, training or figures.
-NEVER = {"attribution": {"data", "models", "training", "display"}}
+# A method works on anybody's model: it must not know our data, networks or figures.
+NEVER = {"attribution": {"data", "models", "display"}}
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -68,6 +71,21 @@ def test_every_way_of_importing_is_seen(line):
     assert imported_modules(ast.parse(line), ("salkit", "attribution")) == {"data"}
 
 
+def test_the_terminal_reaches_into_the_course_only_inside_its_commands():
+    tree = ast.parse((PACKAGE / "cli.py").read_text())
+    tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert imported_modules(tree, ("salkit",)) <= {"errors"}
+
+
+def test_no_module_is_hidden_by_something_else_of_its_name():
+    for path in (PACKAGE, *(path.parent for path in PACKAGE.rglob("*/__init__.py"))):
+        package = importlib.import_module(".".join(path.relative_to(PACKAGE.parent).parts))
+        inside = [p.stem for p in path.glob("*.py") if p.stem != "__init__"]
+        inside += [p.name for p in path.iterdir() if (p / "__init__.py").is_file()]
+        for name in set(inside) & set(dir(package)):
+            assert isinstance(getattr(package, name), types.ModuleType), f"{package.__name__}.{name}"
+
+
 @pytest.mark.parametrize("path", [PACKAGE / "__init__.py", *FILES], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_valid_in_the_oldest_python(path):
     ast.parse(path.read_text(), feature_version=(3, 10))
@@ -77,7 +95,7 @@ def test_a_file_is_valid_in_the_oldest_python(path):
     ("module", "heavy"),
     [
         ("salkit", ["captum", "torchvision", "matplotlib", "skimage"]),
-        ("salkit.training", ["captum", "torchvision", "matplotlib", "skimage", "torch._dynamo"]),
+        ("salkit.course.training", ["captum", "torchvision", "matplotlib", "skimage", "torch._dynamo"]),
     ],
 )
 def test_an_import_is_light(module, heavy):

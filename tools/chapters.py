@@ -45,14 +45,14 @@ LANGUAGE = {"name": "python", "pygments_lexer": "ipython3", "file_extension": ".
 PROBE = """
 import importlib.metadata, json, os, pathlib, platform, re, torch
 from salkit.data import ImageSet
-from salkit.lab import Run
+from salkit.course.session import Run
 values = list(globals().values())
 runs = [value for value in values if isinstance(value, Run)]
 device = torch.device(runs[-1].device).type if runs else "none"
 status = pathlib.Path("/proc/self/status")
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None
 print(json.dumps({
-    "profile": runs[-1].profile if runs else "none: the chapter never called salkit.start()",
+    "profile": runs[-1].profile if runs else "none: the chapter never called course.start()",
     "device": torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores",
     "memory_mb": round(int(peak[1]) / 1024) if peak else None,
     "gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20) if device == "cuda" else None,

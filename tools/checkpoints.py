@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from salkit import models, recipes
+from salkit import models
+from salkit.course import recipes
 
 FOLDER = Path(__file__).parents[1] / "weights"
 

@@ -42,9 +42,10 @@ SETUP
 import torch
 
 import salkit
-from salkit import check, data, display, models
+from salkit import course, data, display, models
+from salkit.course import check
 
-run = salkit.start(seed=0)
+run = course.start(seed=0)
 network = models.trained("resnet18", run.device)
 scenes = data.scenes(run.pick(full=200, fast=8), seed=0)
 images = scenes.pixels().to(run.device)

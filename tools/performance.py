@@ -118,7 +118,7 @@ the training time by the source's recipe divided by ours; looking at the validat
 
 The source's recipe is that of its published notebooks: pixels from 0 to 255 less the mean image, batches of 16 from two worker processes, plain
 SGD at 0.01, torchvision's strides, an end when the validation loss has not fallen for 3 or 5 epochs.
-Ours is `salkit.training.fit`, with the options that `benchmarks/training.py` lists."""  # noqa: E501
+Ours is `salkit.course.training.fit`, with the options that `benchmarks/training.py` lists."""  # noqa: E501
     blocks = [text, *_on_each_device(read, "training", _training_table)]
     return "\n\n".join([*blocks, _record(read("training-gpu")), _reached(read)])
 

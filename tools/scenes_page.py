@@ -21,9 +21,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from salkit.course.known_events import EVENT_CLASSES, events
 from salkit.data import ImageSet
-from salkit.data.events import EVENT_CLASSES, events
-from salkit.data.scenes import CLASSES, MARK_KINDS, PARTS_OF, scene_pairs, scenes
+from salkit.data.scenery import CLASSES, MARK_KINDS, PARTS_OF, scene_pairs, scenes
 from salkit.display import Figure, grid
 from salkit.display.style import DPI, PALETTE, letters, styled
 

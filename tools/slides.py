@@ -355,7 +355,7 @@ def _code_cell(cell: NotebookNode) -> list[Item | str]:
     if is_solution(cell):
         return [f"<p><b>Solution</b></p><pre>{escape(cell.source)}</pre>"]
     tags = cell.metadata.get("tags", [])
-    if {"remove-cell", "remove-output"} & set(tags) or "salkit.start(" in cell.source:
+    if {"remove-cell", "remove-output"} & set(tags) or "course.start(" in cell.source:
         return []
     outputs = [part for output in cell.outputs for part in _output(output, cell)]
     shown = [output for output in outputs if output.kind in VISUAL]

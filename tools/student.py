@@ -1,7 +1,7 @@
 """The student edition: every chapter without its solutions and outputs, as a notebook and as text.
 
 Run as ``python -m tools.student``, or ``make student``; it writes ``_build/student/``. The files follow from the
-chapters, so nobody keeps them by hand. The stubs stay: ``salkit.check`` says "Not yet" to each until it is filled in.
+chapters, so nobody keeps them by hand. The stubs stay: ``course.check`` says "Not yet" to each until it is filled in.
 """
 
 from __future__ import annotations

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import targets
-from .._state import untouched
+from .._state import digest, untouched
 from ..errors import InputError
 from .core import slices
 
@@ -76,16 +74,7 @@ def random_map(
     with untouched(model, inputs) as x, torch.no_grad():
         targets.check(target, len(x))
         next(slices(len(x), batch_size))
-        start = zlib.crc32(str(seed).encode())
-        for tensor in model.state_dict().values():
-            start = _digest(tensor, start)
-        noise = [
-            torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(_digest(image, start)))
-            for image in x
-        ]
+        weights = digest(model.state_dict())
+        seeds = [int(digest({f"{seed} {weights}": image})[:15], 16) for image in x]
+        noise = [torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(number)) for number in seeds]
         return torch.stack(noise).to(x)
-
-
-def _digest(tensor: Tensor, start: int) -> int:
-    """A number for the bytes so far and those of the tensor."""
-    return zlib.crc32(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy(), start)

@@ -1,6 +1,6 @@
 """Scores of maps against known answers and against the network itself, and the statistics to report them."""
 
-from .compare import Case, Comparison, by_deletion, by_insertion, compare, on_mask
+from .comparison import Case, Comparison, by_deletion, by_insertion, compare, on_mask
 from .ground_truth import mask_auc, pointing_game, relevance_mass, relevance_rank
 from .perturbation import Curve, deletion, insertion, make_baseline
 from .statistics import Interval, mean_interval, paired_difference

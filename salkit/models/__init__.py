@@ -1,7 +1,6 @@
 """Networks: architectures, checkpoints, and ready-trained weights."""
 
 from .checkpoint import load_checkpoint, load_weights, read_metadata, save_checkpoint
-from .handwired import HandWired, colour_tiles
 from .nets import (
     ARCHITECTURES,
     Normalize,
@@ -19,11 +18,9 @@ from .zoo import imagenet_classes, pretrained, trained, trained_metadata, traine
 
 __all__ = [
     "ARCHITECTURES",
-    "HandWired",
     "Normalize",
     "alexnet",
     "cnn_48_96_192",
-    "colour_tiles",
     "count_parameters",
     "efficientnet_b0",
     "fc_net",

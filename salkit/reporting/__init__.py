@@ -9,11 +9,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from .._cache import replacing
+from .._device import preferred_device
 from ..data import ImageSet
 from ..errors import InputError
 from .layout import page
 from .measurements import CONTROLS, METHODS_SHOWN, measure
-from .subjects import Pictures, collect, load_model, preferred_device, subject
+from .subjects import Pictures, collect, load_model, subject
 
 __all__ = ["CONTROLS", "METHODS_SHOWN", "Pictures", "collect", "load_model", "report", "subject"]
 

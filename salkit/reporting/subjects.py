@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .._state import digest
 from ..data import ImageSet, middle_square, read_photo
 from ..errors import InputError
 
@@ -69,10 +70,6 @@ class Pictures:
         sha = hashlib.sha256(repr(tuple(self.inputs.shape)).encode())
         sha.update((self.inputs * 255).round().byte().contiguous().numpy())
         return sha.hexdigest()
-
-
-def preferred_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
@@ -136,17 +133,8 @@ def subject(model: nn.Module, *, name: str | None = None, classes: Sequence[str]
         name or type(model).__name__,
         tuple(map(str, known)) if known else None,
         sum(parameter.numel() for parameter in model.parameters()),
-        _digest(model),
+        digest(model.state_dict()),
     )
-
-
-def _digest(model: nn.Module) -> str:
-    sha = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if isinstance(tensor, Tensor):
-            sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return sha.hexdigest()
 
 
 def collect(images, *, size: int, at_most: int) -> Pictures:

@@ -36,9 +36,9 @@ SETUP
 
 BODY = """
 ```{code-cell} ipython3
-import salkit
+from salkit import course
 
-run = salkit.start()
+run = course.start()
 ```
 
 ```{code-cell} ipython3

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from salkit.check import mistakes
+from salkit.course.check import mistakes
 from tools import chapters
 
 PAGE = (chapters.BOOK / "mistakes.md").read_text()

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from salkit.data import scenes
-from salkit.data.scenes import CLASSES, MARK_KINDS
+from salkit.data.scenery import CLASSES, MARK_KINDS
 from tools import scenes_page
 
 PAGE = scenes_page.FOLDER.with_name("scenes.md").read_text(encoding="utf-8")

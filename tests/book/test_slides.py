@@ -165,7 +165,7 @@ def test_what_is_shown_of_a_cell():
     assert kinds(new_code_cell("print(x)", outputs=printed)) == ["code", "print"]
     assert kinds(new_code_cell("x = 1\n" * 30, outputs=printed)) == ["print"]
     assert kinds(new_code_cell("print(x)", outputs=printed, metadata={"tags": ["hide-input"]})) == ["print"]
-    assert kinds(new_code_cell("run = salkit.start()", outputs=printed)) == []
+    assert kinds(new_code_cell("run = course.start()", outputs=printed)) == []
     solution = new_code_cell("def f(x):\n    return x", metadata={"tags": ["hide-cell", "solution"]})
     assert kinds(solution) == [] and "return x" in slides._code_cell(solution)[0]
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import salkit
-from salkit import check
-from salkit.check.bias import Sealed
+from salkit.course import check
+from salkit.course.check.bias import Sealed
 from tools import chapters, student
 
 CHAPTERS = chapters.chapters()

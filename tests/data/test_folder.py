@@ -7,8 +7,8 @@ from PIL import Image
 
 import salkit
 from salkit import data, models
+from salkit.course import evaluate, fit
 from salkit.errors import CorruptDataError, InputError
-from salkit.training import evaluate, fit
 
 
 def save(path, pixels, **options):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salkit.data import CIFAR10_CLASSES
-from salkit.data.scenes import (
+from salkit.data.scenery import (
     BACKGROUND_OF,
     BACKGROUNDS,
     CLASSES,
@@ -24,7 +24,7 @@ from salkit.data.scenes import (
 from salkit.errors import InputError
 
 # In salkit.data this name is the function's.
-package = sys.modules["salkit.data.scenes"]
+package = sys.modules["salkit.data.scenery"]
 
 options = st.fixed_dictionaries(
     {

@@ -7,9 +7,9 @@ import pytest
 import torch
 from pretended import pretended
 
-import salkit
-from salkit import data, display, evaluation, reporting, sanity, training
+from salkit import course, data, display, evaluation, reporting, sanity
 from salkit.attribution import METHODS
+from salkit.course import training
 from tests.attribution.small_nets import CALLS, small_net
 from tests.attribution.small_nets import images as some_images
 
@@ -139,5 +139,5 @@ def predictions(page):
 @kinds
 def test_a_chapter_begins_there(kind, capsys):
     with pretended(kind):
-        assert salkit.start().device.type == kind
+        assert course.start().device.type == kind
     assert f"device {kind}" in capsys.readouterr().out

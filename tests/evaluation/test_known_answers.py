@@ -8,9 +8,9 @@ from torch import nn
 
 import salkit
 from salkit import METHODS
-from salkit.data.scenes import scenes
+from salkit.course import evaluate, fit
+from salkit.data.scenery import scenes
 from salkit.evaluation import on_mask, paired_difference, relevance_mass
-from salkit.training import evaluate, fit
 
 CONTROLS = ("edge_map", "random_map")
 # The costly ones with fewer passes than usual: rougher maps, so the test is the harder for them.

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from salkit.course import History
 from salkit.data import ImageSet
 from salkit.errors import CheckpointError
 from salkit.models import (
@@ -21,7 +22,6 @@ from salkit.models import (
     save_checkpoint,
     shallow_cnn,
 )
-from salkit.training import History
 
 KWARGS = {"num_classes": 3, "strides": (1, 2)}
 

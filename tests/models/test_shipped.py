@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from salkit import models, recipes
-from salkit.recipes.card import TITLES
+from salkit import models
+from salkit.course import recipes
+from salkit.course.recipes.cards import TITLES
 from tools import checkpoints
 
 NAMES = models.trained_names()

@@ -1,0 +1,97 @@
+"""The set-up at the top of every chapter: profile, device, seed; and the images that this profile works on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from .. import __version__
+from .._device import preferred_device
+from ..data import ImageSet, cifar10, scenes
+from ..errors import InputError, ProfileError
+
+PROFILES = ("full", "fast")
+SPLITS = ("train", "test")
+FAST_IMAGES = {"train": 2000, "test": 500}
+"""How many images the fast profile draws where the caller does not say."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How this run is done.
+
+    Attributes:
+        profile: ``"full"`` (real data, real budgets) or ``"fast"`` (embedded data, a minute a chapter).
+        device: where models and tensors go.
+        seed: what torch, numpy and random were seeded with.
+    """
+
+    profile: str
+    device: torch.device
+    seed: int
+
+    def pick(self, *, full: T, fast: T) -> T:
+        """The value for this profile, so that a budget is visible where it is used."""
+        return full if self.profile == "full" else fast
+
+    def images(self, split: str, *, n: int | None = None, seed: int = 0) -> ImageSet:
+        """CIFAR-10 in the full profile, Scenes in the fast one: ``(N, 3, 32, 32)`` images of the same ten classes.
+
+        Args:
+            split: ``"train"`` or ``"test"``.
+            n: how many images, drawn evenly from the classes. ``None``: in full the whole split, in fast
+                ``FAST_IMAGES``.
+            seed: which images are drawn. Scenes of the two splits are drawn from different random numbers.
+
+        Raises:
+            InputError: an unknown split, or a larger ``n`` than there are images.
+            DataUnavailableError, CorruptDataError: see ``salkit.data.cifar10``.
+        """
+        if split not in SPLITS:
+            raise InputError(f"split must be 'train' or 'test', not {split!r}")
+        if n is not None and n < 1:
+            raise InputError(f"n must be at least 1, not {n}")
+        if self.profile == "fast":
+            return scenes(n or FAST_IMAGES[split], seed=2 * seed + SPLITS.index(split))
+        images = cifar10(split)
+        if n is None or n == len(images):
+            return images
+        if n > len(images):
+            raise InputError(f"n must be at most {len(images)}, the images of the {split} split, not {n}")
+        return images.split(n, seed=seed)[1]
+
+
+def start(seed: int = 0) -> Run:
+    """Read the profile, pick the device, seed the random number generators, and print one line that says so.
+
+    The profile comes from the environment variable ``SALKIT_PROFILE``: ``full`` (the default) or ``fast``.
+
+    Raises:
+        ProfileError: for any other profile.
+    """
+    profile = os.environ.get("SALKIT_PROFILE") or "full"
+    if profile not in PROFILES:
+        raise ProfileError(f"SALKIT_PROFILE must be 'full' or 'fast', not {profile!r}; unset it for 'full'")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    run = Run(profile, preferred_device(), seed)
+    print(
+        f"salkit {__version__} | profile {profile} | device {run.device} | data {_data_source(profile)} | "
+        f"seed {seed} | Python {platform.python_version()} | torch {torch.__version__}"
+    )
+    return run
+
+
+def _data_source(profile: str) -> str:
+    """Where data will be looked for, in words: a path would say more about the machine than about the run."""
+    if profile == "fast":
+        return "embedded"
+    return "from $SALKIT_DATA, then cache or download" if os.environ.get("SALKIT_DATA") else "from cache or download"

@@ -1,0 +1,119 @@
+"""Recipes as files: all shipped ones are sound, and what is wrong in one is said in a sentence."""
+
+import json
+
+import pytest
+
+from salkit.course import fit
+from salkit.course.recipes import images, read_recipe, recipe_names
+from salkit.data import ImageSet
+from salkit.errors import InputError
+from tools import chapters
+
+GOOD = {
+    "architecture": "resnet18",
+    "kwargs": {"strides": [1, 2]},
+    "data": {"dataset": "cifar10", "n": 100},
+    "stages": [{"fit": {"epochs": 2, "lr": 0.1, "attack": "pgd"}}, {"data": {"dataset": "mnist"}, "fit": {}}],
+    "seed": 3,
+}
+
+
+def read(tmp_path, content):
+    path = tmp_path / "mine.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return read_recipe(path)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_is_sound(name):
+    recipe = read_recipe(name)
+    assert (recipe.name, recipe.file) == (name, f"salkit/course/recipes/{name}.json")
+    assert all(stage.fit["epochs"] > 0 for stage in recipe.stages)
+
+
+def test_a_recipe_is_what_its_file_says(tmp_path):
+    recipe = read(tmp_path, GOOD)
+    assert (recipe.name, recipe.file, recipe.architecture, recipe.seed) == ("mine", "mine.json", "resnet18", 3)
+    assert recipe.kwargs == {"strides": [1, 2]}
+    first, second = recipe.stages
+    assert first.data == GOOD["data"] and second.data == {"dataset": "mnist"}
+    assert callable(first.options()["attack"]) and first.fit["attack"] == "pgd" and second.options() == {}
+    assert recipe.with_epochs(7).stages[1].fit == {"epochs": 7} and recipe.with_epochs(7).stages[0] == first
+
+
+def with_fit(**options):
+    return {**GOOD, "stages": [{"fit": options}]}
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("{", "mine.json is no JSON"),
+        ([], "a recipe must be an object, {...}, not []"),
+        ({**GOOD, "sede": 1}, "no entry of a recipe 'sede', did you mean seed?"),
+        ({"architecture": "fc"}, "a recipe needs data and stages"),
+        ({**GOOD, "seed": 1.5}, "seed must be a whole number, not 1.5"),
+        ({**GOOD, "architecture": "resnet81"}, "no architecture 'resnet81', did you mean resnet18?"),
+        ({**GOOD, "kwargs": {"stride": [1, 2]}}, "no option of resnet18 'stride', did you mean strides?"),
+        ({**GOOD, "kwargs": {"strides": 2}}, "strides of resnet18 must be tuple[int, int], not 2"),
+        ({**GOOD, "data": {"dataset": "cifar"}}, "no dataset 'cifar', did you mean cifar10?"),
+        ({**GOOD, "data": {}}, "no dataset None; there are cifar10, mnist"),
+        ({**GOOD, "data": {"dataset": "scenes"}}, "scenes needs n"),
+        ({**GOOD, "data": {"dataset": "cifar10", "load": 1}}, "no option of cifar10 'load'"),
+        ({**GOOD, "stages": []}, "there must be one stage at least"),
+        ({**GOOD, "stages": [{}]}, "a stage needs fit"),
+        (with_fit(epoch=3), "no option of fit 'epoch', did you mean epochs?"),
+        (with_fit(epochs="3"), 'epochs of fit must be int, not "3"'),
+        (with_fit(epochs=True), "epochs of fit must be int, not true"),
+        (with_fit(lr=None), "lr of fit must be float, not null"),
+        (with_fit(compile=1), "compile of fit must be bool, not 1"),
+        (with_fit(attack="fgms"), "no attack 'fgms'; there are pgd"),
+        (with_fit(device="cpu"), "no option of fit 'device'"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, content, words):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, content)
+    assert words in str(caught.value) and "mine.json" in str(caught.value)
+
+
+def test_null_is_allowed_where_fit_takes_none(tmp_path):
+    options = dict(shift=None, ema=0.5, clip=1)
+    assert read(tmp_path, with_fit(**options)).stages[0].options() == options
+
+
+def test_unknown_names():
+    with pytest.raises(InputError, match="no recipe 'small_cn', did you mean small_cnn"):
+        read_recipe("small_cn")
+    with pytest.raises(InputError, match="no recipe 'quux'; salkit train --list shows them all"):
+        read_recipe("quux")
+
+
+def numbered(n, *, seed=0):
+    """Images that know their own number."""
+    import torch
+
+    pixels = torch.arange(n, dtype=torch.int64)
+    pictures = torch.stack([pixels % 256, pixels // 256, pixels * 0], 1).byte()[:, :, None, None].expand(n, 3, 8, 8)
+    return ImageSet(pictures.contiguous(), pixels % 10, tuple("abcdefghij"))
+
+
+def test_photographs_to_learn_to_choose_and_to_test():
+    whole = {"train": numbered(600), "test": numbered(30)}
+    parts = images.photographs(whole.__getitem__, n=50, validation=100)
+    assert [len(part) for part in parts] == [50, 100, 30]
+    learnt, chosen = ({tuple(pixel[:, 0, 0].tolist()) for pixel in part.images} for part in parts[:2])
+    assert len(learnt) == 50 and len(chosen) == 100 and not learnt & chosen
+    assert images.photographs(whole.__getitem__, size=4, validation=100).test.images.shape == (30, 3, 4, 4)
+
+    heart = images.photographs(whole.__getitem__, n=50, validation=100, by_heart=True, permuted=True)
+    assert heart.choose is heart.learn and heart.test is whole["test"]
+    assert (heart.learn.images == parts.learn.images).all() and not (heart.learn.labels == parts.learn.labels).all()
+
+
+def test_the_recipe_on_the_page_is_sound(tmp_path):
+    page = (chapters.BOOK / "many-machines.md").read_text(encoding="utf-8")
+    text = page.split("```json\n")[1].split("```")[0]
+    recipe = read(tmp_path, text)
+    assert recipe.stages[0].options().keys() <= fit.__kwdefaults__.keys()

@@ -4,9 +4,10 @@ Every one is a pure function ``method(model, inputs, target=None, *, ...) -> Ten
 model, the inputs, or the global random state.
 """
 
-from .by_captum import deeplift, layer_attribution, neuron_attribution
+from .by_captum import layer_attribution, neuron_attribution
 from .cams import cam, gradcam, guided_gradcam
 from .controls import edge_map, random_map
+from .differences import deeplift
 from .features import feature_maps
 from .gradients import gradient, input_x_gradient
 from .path import integrated_gradients

@@ -1,4 +1,4 @@
-"""Methods that captum has and that would not get simpler here: DeepLift, and layers and neurons inside the network.
+"""Layers and neurons inside the network, by captum but for DeepLift.
 
 Captum changes modules while it works, so it gets a copy of the model: ours stays untouched whatever happens.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from .. import targets
 from .._state import untouched
 from ..errors import InputError, LayerError
 from .core import find_layer, first_look, slices, spread, wide
-from .rectifiers import RectifierMode, count_rectifiers
+from .differences import deeplift_of_layer, deeplift_of_neuron
 
 
 def _captum():
@@ -27,72 +28,19 @@ def _captum():
 
 
 class _Scored(nn.Module):
-    """A copy of the model that returns the score of each row, for a target fixed beforehand.
+    """A copy of the model that returns the score of each row, for a target fixed beforehand."""
 
-    Captum's DeepLift acts on modules that are used once. So every call of a ReLU, by a module or a function,
-    first or again, is sent to a module of its own.
-    """
-
-    def __init__(self, model: nn.Module, target, rectifiers: int):
+    def __init__(self, model: nn.Module, target):
         super().__init__()
         self.model = copy.deepcopy(getattr(model, "_orig_mod", model))
         self.target = target
-        self.rectifiers = nn.ModuleList(nn.ReLU() for _ in range(2 * rectifiers))
-        for module in self.model.modules():
-            if isinstance(module, nn.ReLU):
-                module.__class__ = _FunctionalReLU
 
     def forward(self, x: Tensor) -> Tensor:
         # Captum appends the baselines, or many points on a path, to the batch.
         target = self.target
         if isinstance(target, Tensor):
             target = target.repeat(len(x) // len(target))
-        unused = iter(self.rectifiers)
-
-        def rectify(x: Tensor, top: float | None) -> Tensor:
-            # A ReLU6 is the difference of two ReLUs.
-            return next(unused)(x) if top is None else next(unused)(x) - next(unused)(x - top)
-
-        with RectifierMode(rectify):
-            outputs = self.model(x.clone())
-        return targets.score(outputs, target)
-
-
-class _FunctionalReLU(nn.ReLU):
-    """Not ``nn.ReLU`` by its type, so that captum leaves it alone."""
-
-
-def deeplift(
-    model: nn.Module,
-    inputs: Tensor,
-    target: targets.Target = None,
-    *,
-    baseline: float | Tensor = 0.0,
-    batch_size: int | None = None,
-) -> Tensor:
-    """DeepLift with the rescale rule (Shrikumar et al. 2017, section 3.5.1), by captum.
-
-    Each activation is compared with what it is on the baseline; the values of a map add up to
-    :math:`S_c(x) - S_c(x')`. The rule holds at every ReLU, and at other activations and max pools
-    that are modules and used once. A GELU, a SiLU, or what is called as a function, gets the plain gradient.
-    Captum's rule for max pools loses a part of the sum; without them the sum is exact.
-
-    Args:
-        model, inputs, target, batch_size: as for ``gradient``.
-        baseline: :math:`x'`, a number or a tensor that broadcasts to the inputs, in the inputs' units.
-
-    Returns:
-        In the inputs' shape and dtype, signed, detached.
-
-    Raises:
-        InputError, TargetError: see ``gradient``.
-        LayerError: a module with a rule, other than a ReLU, is used more than once.
-    """
-
-    def explain(net, x, start):
-        return _captum().DeepLift(net).attribute(x, start)
-
-    return _by_captum(model, inputs, target, baseline, batch_size, explain)
+        return targets.score(self.model(x.clone()), target)
 
 
 LAYER_METHODS = ("gradient_x_activation", "integrated_gradients", "conductance", "deeplift")
@@ -110,7 +58,7 @@ def layer_attribution(
     n_steps: int = 50,
     batch_size: int | None = None,
 ) -> Tensor:
-    """How much each unit of a layer contributes to the score, by captum.
+    """How much each unit of a layer contributes to the score.
 
     Args:
         model, inputs, target, batch_size: as for ``gradient``.
@@ -137,10 +85,10 @@ def layer_attribution(
             return attr.LayerGradientXActivation(net, inner).attribute(x)
         if method == "integrated_gradients":
             return attr.LayerIntegratedGradients(net, inner).attribute(x, start, n_steps=n_steps)
-        if method == "conductance":
-            return attr.LayerConductance(net, inner).attribute(x, start, n_steps=n_steps)
-        return attr.LayerDeepLift(net, inner).attribute(x, start)
+        return attr.LayerConductance(net, inner).attribute(x, start, n_steps=n_steps)
 
+    if method == "deeplift":
+        return _in_parts(model, inputs, target, baseline, batch_size, partial(deeplift_of_layer, layer=name))
     return _by_captum(model, inputs, target, baseline, batch_size, explain)
 
 
@@ -155,7 +103,7 @@ def neuron_attribution(
     n_steps: int = 50,
     batch_size: int | None = None,
 ) -> Tensor:
-    """How much each input value contributes to one unit of a layer, by captum.
+    """How much each input value contributes to one unit of a layer.
 
     Args:
         model, inputs, batch_size: as for ``gradient``.
@@ -181,11 +129,26 @@ def neuron_attribution(
         inner = net.model.get_submodule(name)
         if method == "gradient":
             return attr.NeuronGradient(net, inner).attribute(x, neuron)
-        if method == "integrated_gradients":
-            return attr.NeuronIntegratedGradients(net, inner).attribute(x, neuron, start, n_steps=n_steps)
-        return attr.NeuronDeepLift(net, inner).attribute(x, neuron, start)
+        return attr.NeuronIntegratedGradients(net, inner).attribute(x, neuron, start, n_steps=n_steps)
 
+    if method == "deeplift":
+        place = neuron if isinstance(neuron, tuple) else (neuron,)
+
+        def explain_by_rule(model, x, start, _):
+            return deeplift_of_neuron(model, x, start, name, place)
+
+        return _in_parts(model, inputs, None, baseline, batch_size, explain_by_rule)
     return _by_captum(model, inputs, None, baseline, batch_size, explain)
+
+
+def _in_parts(model, inputs, target, baseline, batch_size, explain) -> Tensor:
+    with untouched(model, inputs) as x:
+        target = targets.check(target, len(x))
+        starts = spread(baseline, x)
+        target, _ = first_look(model, x, target, batch_size)
+        parts = slices(len(x), batch_size)
+        found = [explain(model, x[rows], starts[rows], targets.take(target, rows)) for rows in parts]
+        return torch.cat(found).detach()
 
 
 def _by_captum(model, inputs, target, baseline, batch_size, explain) -> Tensor:
@@ -194,12 +157,10 @@ def _by_captum(model, inputs, target, baseline, batch_size, explain) -> Tensor:
         starts = spread(baseline, x)
         target, _ = first_look(model, x, target, batch_size)
         warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
-        with torch.no_grad():
-            rectifiers = count_rectifiers(model, x[:1])
         maps = []
         for rows in slices(len(x), batch_size):
-            # DeepLift divides by differences that half precision can't hold, and the copy is ours to widen.
-            net = _Scored(model, targets.take(target, rows), rectifiers).to(wide(x.dtype))
+            # Sums over many points need more digits than half precision has, and the copy is ours to widen.
+            net = _Scored(model, targets.take(target, rows)).to(wide(x.dtype))
             point = x[rows].to(wide(x.dtype), copy=True).requires_grad_()
             try:
                 found = explain(net, point, starts[rows].to(wide(x.dtype)))

@@ -178,7 +178,15 @@ def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
             "the score does not depend on the inputs through differentiable steps: "
             "look for no_grad, detach, argmax or a round trip through numpy in the model or the target"
         )
-    return torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True)
+    try:
+        return torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True)
+    except RuntimeError as error:
+        if "heckpoint" not in f"{type(error).__name__} {error}":
+            raise
+        raise NotDifferentiableError(
+            "the model recomputes parts of itself on the way back (torch.utils.checkpoint), which this method can't "
+            "follow: switch checkpointing off"
+        ) from error
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from .._state import untouched
 from ..errors import SalkitError
 from . import cams, rectifiers
-from .by_captum import deeplift
 from .cams import cam, gradcam, guided_gradcam
 from .controls import edge_map, random_map
+from .differences import deeplift
 from .gradients import gradient, input_x_gradient
 from .path import integrated_gradients
 from .perturbation import occlusion, rise

@@ -2,58 +2,10 @@ import pytest
 import torch
 from small_nets import images, small_net
 from torch import nn
-from torch.nn import functional as F
 
-from salkit.attribution import deeplift, layer_attribution, neuron_attribution
+from salkit.attribution import layer_attribution, neuron_attribution
 from salkit.attribution.by_captum import LAYER_METHODS, NEURON_METHODS
 from salkit.errors import InputError, LayerError
-
-
-class Shared(nn.Module):
-    """One ReLU used twice, a functional one, one in place, a ReLU6, and a skip connection."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = nn.ModuleList(nn.Linear(6, 6) for _ in range(5))
-        self.relu, self.inplace, self.six = nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6()
-
-    def forward(self, x):
-        x = self.relu(self.layers[0](x))
-        x = x + self.relu(self.layers[1](x))
-        x = F.relu(self.layers[2](x), inplace=True)
-        x = self.inplace(self.layers[3](x))
-        return self.layers[4](self.six(20 * x))
-
-
-def test_deeplift_is_complete_however_the_rectifiers_are_called():
-    net, x = Shared(), torch.randn(4, 6)
-    for baseline in (0.0, torch.linspace(-1, 1, 6)):
-        found = deeplift(net, x, 1, baseline=baseline)
-        change = net(x)[:, 1] - net(torch.as_tensor(baseline).expand_as(x))[:, 1]
-        torch.testing.assert_close(found.sum(1), change.detach(), atol=1e-5, rtol=1e-4)
-
-
-def test_deeplift_by_hand():
-    # y = 2 relu(a - b) from (0, 1) to (3, 1): a - b goes from -1 to 2, relu from 0 to 2, the multiplier is 2 / 3.
-    net = nn.Sequential(nn.Linear(2, 1, bias=False), nn.ReLU(), nn.Linear(1, 1, bias=False))
-    net[0].weight.data = torch.tensor([[1.0, -1.0]])
-    net[2].weight.data = torch.tensor([[2.0]])
-    found = deeplift(net, torch.tensor([[3.0, 1.0]]), baseline=torch.tensor([0.0, 1.0]))
-    torch.testing.assert_close(found, torch.tensor([[4.0, 0.0]]))
-
-
-def test_a_reused_module_with_a_rule_is_refused():
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.squash, self.inner, self.head = nn.Sigmoid(), nn.Linear(4, 4), nn.Linear(4, 2)
-
-        def forward(self, x):
-            return self.head(self.squash(self.inner(self.squash(x))))
-
-    with pytest.raises(LayerError, match="captum"):
-        deeplift(Net(), torch.rand(2, 4), 1)
 
 
 def flights():

@@ -125,10 +125,3 @@ def test_occlusion(case):
             x, (3, window, window), (3, stride, stride), 0.5, TARGET, perturbations_per_eval=9
         )
         assert_equal(salkit.occlusion(net, x, TARGET, window=window, stride=stride), expected)
-
-
-def test_deeplift():
-    torch.manual_seed(0)
-    net, x = modules_only().eval(), images(n=2, height=32, width=32)
-    found = salkit.deeplift(net, x, TARGET, baseline=0.2)
-    assert_equal(found, attr.DeepLift(net).attribute(x, torch.full_like(x, 0.2), TARGET))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from salkit._cache import write_file
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -53,12 +55,9 @@ def peak_memory_mb() -> float:
 
 def write(name: str, figures: dict | list) -> Path:
     """Keep the figures as ``results/<name>.json``, whole or not at all."""
-    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    new = path.with_suffix(".new")
     content = {"machine": machine(), "peak_memory_mb": round(peak_memory_mb()), "figures": figures}
-    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(new, path)
+    write_file(path, json.dumps(content, indent=1) + "\n")
     return path
 
 

@@ -56,6 +56,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; text in UTF-8.
+
+    Raises:
+        OSError: when the folder can't be made or written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
 def cached(name: str, identity: str, make: Callable[[], Contents]) -> Contents:
     """What ``make()`` returns, kept in the cache as a safetensors file, so that it is made only once.
 

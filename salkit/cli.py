@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit train --list\n"
         "  salkit train --recipe resnet18 -o resnet18.safetensors\n"
         "  salkit train --recipe my/own.json --epochs 3 --seed 1\n"
-        "  torchrun --nproc-per-node=2 -m salkit train --recipe resnet18",
+        "  torchrun --nproc-per-node=2 -m salkit train --recipe shallow_cnn",
     )
     what = train.add_mutually_exclusive_group(required=True)
     what.add_argument("--recipe", metavar="NAME", help="a recipe that comes with salkit, or a file that ends in .json")
@@ -459,7 +459,7 @@ def _read_lines(path: Path) -> list[str]:
 def _train(arguments) -> None:
     from dataclasses import replace
 
-    from ._processes import is_first
+    from ._distributed import is_first
     from .course.recipes import read_recipe, train
     from .models import read_metadata
 
@@ -504,60 +504,22 @@ def _compare(arguments) -> None:
     if kind not in (None, ".csv", ".json"):
         raise InputError(f"the table must end in .csv or .json, not {arguments.output.name!r}")
 
-    from . import evaluation
     from ._device import preferred_device
-    from ._processes import is_first
-    from .evaluation import by_deletion, by_insertion, on_mask
+    from ._distributed import is_first
+    from .course.trials import on_scenes
+    from .evaluation import compare
     from .reporting.subjects import load_model
 
     model, size = load_model(arguments.model, preferred_device())
-    data = _scenes_for(model, arguments)(arguments.n, size=arguments.size or size, seed=arguments.seed)
-    methods = _methods_for(model, data, arguments.methods)
-    scores = {
-        "mass": on_mask(evaluation.relevance_mass),
-        "rank": on_mask(evaluation.relevance_rank),
-        "hit": on_mask(evaluation.pointing_game),
-        "auc": on_mask(evaluation.mask_auc),
-        "deletion": by_deletion(),
-        "insertion": by_insertion(),
-    }
-    table = evaluation.compare(model, data, methods, scores, save=arguments.save, seed=arguments.seed)
+    names = None if arguments.methods is None else [name.strip() for name in arguments.methods.split(",")]
+    trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=names)
+    table = compare(model, trials.data, trials.methods, trials.scores, save=arguments.save, seed=arguments.seed)
     if not is_first():
         return
-    print(f"{arguments.model} on {len(data)} scenes, means with 95 % intervals\n{table}")
+    print(f"{arguments.model} on {len(trials.data)} scenes, means with 95 % intervals\n{table}")
     if arguments.output:
         _write_table(arguments.output, kind, table, arguments)
         print(f"written    {arguments.output}")
-
-
-def _scenes_for(model, arguments):
-    """``data.scenes`` with the classes of the network."""
-    from functools import partial
-
-    from .data import CIFAR10_CLASSES, scenes
-
-    names = model.classes if getattr(model, "classes", None) else ()
-    if not names or not set(names) <= set(CIFAR10_CLASSES):
-        raise InputError(
-            f"{arguments.model} doesn't know the classes that Scenes draws ({', '.join(CIFAR10_CLASSES)}): "
-            "give such a network, or call salkit.compare with images and masks of your own"
-        )
-    return partial(scenes, classes=tuple(names))
-
-
-def _methods_for(model, data, names: str | None) -> dict:
-    """The methods named, or all that apply of those that a report shows, with the two controls."""
-    from .attribution import METHODS
-    from .reporting.measurements import METHODS_SHOWN
-
-    if names is None:
-        image = data[:1].pixels().to(next(model.parameters()).device)
-        shown = (*METHODS_SHOWN, "edge_map", "random_map")
-        return {name: METHODS[name] for name in shown if not METHODS[name].why_not(model, image)}
-    chosen = [name.strip() for name in names.split(",")]
-    if unknown := [name for name in chosen if name not in METHODS]:
-        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}")
-    return {name: METHODS[name] for name in chosen}
 
 
 def _write_table(path: Path, kind: str, table, arguments) -> None:

@@ -332,25 +332,25 @@ def test_train_with_other_epochs_and_seed(capsys, recipe):
 
 
 def test_an_interrupted_training_goes_on(capsys, recipe, monkeypatch):
-    from salkit.course.recipes import running
+    from salkit.course.recipes import Options
 
     assert cli.main(["train", "--recipe", recipe, "-o", "whole.safetensors"]) == 0
-    fit = running.fit
+    fit = Options.fit
 
-    def interrupted(model, *images, **options):
-        def stop(model, epoch):
-            if options["epochs"] == 2:
+    def interrupted(self, *arguments, **named):
+        def stop(model, history):
+            if self.epochs == 2:
                 raise KeyboardInterrupt
 
-        return fit(model, *images, **options, on_epoch_end=stop)
+        return fit(self, *arguments, **{**named, "on_epoch_end": (stop,)})
 
-    monkeypatch.setattr(running, "fit", interrupted)
+    monkeypatch.setattr(Options, "fit", interrupted)
     capsys.readouterr()
     command = ["train", "--recipe", recipe, "-o", "other.safetensors"]
     assert cli.main(command) == 130
     assert capsys.readouterr().err == f"salkit: interrupted: to go on, salkit {' '.join(command)} --resume\n"
     assert {"other.1.state", "other.2.state"} <= set(os.listdir()) and not os.path.exists("other.safetensors")
-    monkeypatch.setattr(running, "fit", fit)
+    monkeypatch.setattr(Options, "fit", fit)
 
     error = fails(capsys, *command)
     assert "an interrupted training left other.1.state and other.2.state in .: resume it, or delete" in error
@@ -382,7 +382,7 @@ def test_train_errors_are_one_line(capsys, recipe, tmp_path):
     assert "must be written to a file that ends in .safetensors, not 'net.pt'" in fails(
         capsys, "train", "--recipe", recipe, "-o", "net.pt"
     )
-    assert "--device gpu can't be used here" in fails(capsys, "train", "--recipe", recipe, "--device", "gpu")
+    assert "the device 'gpu' can't be used here" in fails(capsys, "train", "--recipe", recipe, "--device", "gpu")
     assert "epochs must be at least 1, not 0" in fails(capsys, "train", "--recipe", recipe, "--epochs", "0")
     assert "What helps: " in fails_late(capsys, "train", "--recipe", "fc")
 

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "salkit"
 FLOORS = [
-    {"errors", "_state", "_device", "targets", "_cache", "_processes"},
+    {"errors", "_state", "_device", "targets", "_cache", "_distributed"},
     {"data"},
     {"models"},
     {"attribution", "synthesis", "attack"},

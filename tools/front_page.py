@@ -11,7 +11,6 @@ The time to read is the chapter's words at 200 a minute, without its code. The t
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from benchmarks import chapters as chapter_times
+from salkit._cache import write_file
 
 from . import chapters
 
@@ -208,9 +208,7 @@ def main(arguments: list[str]) -> int:
     if arguments != ["contents"]:
         outputs[PICTURE] = picture(panels())
     for path, content in outputs.items():
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        write_file(path, content)
         print(f"wrote {path.relative_to(chapters.ROOT)}, {len(content) / 1000:.0f} kB")
     return 0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, Polygon
 from PIL import Image, ImageDraw
+
+from salkit._cache import write_file
 
 FOLDER = Path(__file__).resolve().parents[1] / "book" / "_static"
 SIZE = 64  # of the mark's own coordinates
@@ -120,9 +121,7 @@ PICTURES = {
 
 def main() -> int:
     for name, draw in PICTURES.items():
-        temporary = FOLDER / f".{name}.new"
-        temporary.write_bytes(draw())
-        os.replace(temporary, FOLDER / name)
+        write_file(FOLDER / name, draw())
         print(f"wrote book/_static/{name}")
     return 0
 

@@ -8,7 +8,6 @@ order of magnitude, so that the page is the same on every machine.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections import defaultdict
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from salkit import METHODS
+from salkit._cache import write_file
 from salkit.models import trained, trained_names
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "referees.md"
@@ -466,10 +466,7 @@ def page() -> str:
 
 
 def main() -> int:
-    text = page()
-    temporary = PAGE.with_name(f".{PAGE.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, PAGE)
+    write_file(PAGE, page())
     print(f"written: {PAGE}")
     return 0
 

@@ -9,13 +9,14 @@ anything is an error that names the row.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from salkit._cache import write_file
 
 from . import chapters
 
@@ -771,9 +772,7 @@ def main() -> int:
     except NoMatch as error:
         print(f"book/reproduction.md stays as it was. {error}", file=sys.stderr)
         return 1
-    temporary = PAGE.with_name(f".{PAGE.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, PAGE)
+    write_file(PAGE, text)
     print(f"wrote book/{PAGE.name}")
     if missing := sorted({row.chapter for rows in ROWS.values() for row in rows if not source_of(row.chapter)}):
         print(f"without chapters that have not been executed: {', '.join(missing)}")

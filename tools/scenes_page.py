@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from salkit._cache import write_file
 from salkit.course.known_events import EVENT_CLASSES, events
 from salkit.data import ImageSet
 from salkit.data.scenery import CLASSES, MARK_KINDS, PARTS_OF, scene_pairs, scenes
@@ -207,13 +207,10 @@ def png(drawing: Sheet | Series) -> bytes:
 
 
 def main() -> int:
-    FOLDER.mkdir(exist_ok=True)
     total = 0
     for name, make in PICTURES.items():
         content = png(make())
-        temporary = FOLDER / f".{name}.new"
-        temporary.write_bytes(content)
-        os.replace(temporary, FOLDER / name)
+        write_file(FOLDER / name, content)
         total += len(content)
         print(f"{name:24} {len(content) / 1000:6.1f} kB")
     print(f"{'together':24} {total / 1000:6.1f} kB")

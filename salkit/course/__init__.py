@@ -8,13 +8,16 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("check", "recipes", "training"),
+    submodules=("check", "recipes", "training", "trials"),
     submod_attrs={
         "handwired": ("HandWired", "colour_tiles"),
         "known_events": ("EVENT_CLASSES", "events"),
         "passengers": ("Flights", "flights", "windows"),
         "planted": ("tint_objects",),
         "session": ("Run", "start"),
-        "training": ("History", "augment", "evaluate", "fit"),
+        "training": (
+            *("Batches", "History", "LossDelta", "Patience", "augment", "clipped", "evaluate", "fit"),
+            *("moving_average", "one_cycle", "print_epoch", "sgd"),
+        ),
     },
 )

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from .. import targets
 from .._cache import replacing
 from .._device import device_of
-from .._processes import processes
+from .._distributed import all_gather, check_same, world
 from .._state import digest, untouched
 from ..data import ImageSet
 from ..errors import InputError
@@ -170,12 +170,10 @@ def compare(
     identity = _identity(model, data, methods, scores, target, classes, chunk_size, seed)
     total = _sum_of_pixels(data)
     values = torch.zeros(len(methods), len(scores), len(data), dtype=torch.float64)
-    crew = processes()
-    crew.check_same(identity, "models, data or names")
-    starts = range(0, len(data), chunk_size)[crew.rank :: crew.size]
-    bar = tqdm(
-        total=len(starts) * len(methods), unit="map batch", file=sys.stdout, disable=not progress or crew.rank > 0
-    )
+    rank, size = world()
+    check_same(identity, "models, data or names")
+    starts = range(0, len(data), chunk_size)[rank::size]
+    bar = tqdm(total=len(starts) * len(methods), unit="map batch", file=sys.stdout, disable=not progress or rank > 0)
     with bar:
         for start in starts:
             part = slice(start, min(start + chunk_size, len(data)))
@@ -190,7 +188,7 @@ def compare(
                 bar.update(len(methods))
             values[:, :, part] = done
     # Each number is set in one process and 0 in the others, so the sum is exact, and NaN stays NaN.
-    crew.add_up(values)
+    values = sum(all_gather(values))
     return Comparison(tuple(methods), tuple(scores), values)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from .._cache import replacing
+from .._cache import write_file
 from .._device import preferred_device
 from ..data import ImageSet
 from ..errors import InputError
@@ -79,6 +79,5 @@ def report(
     text = page(measure(who, pictures, methods=methods, target=target, seed=seed, progress=progress), command=command)
     if path is None:
         return text
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_file(path, text)
     return path

@@ -7,7 +7,7 @@ from PIL import Image
 
 import salkit
 from salkit import data, models
-from salkit.course import evaluate, fit
+from salkit.course import Batches, evaluate, fit, sgd
 from salkit.errors import CorruptDataError, InputError
 
 
@@ -110,7 +110,7 @@ def test_from_two_folders_to_a_map_that_finds_the_shortcut(tmp_path):
     learn, choose = own.split(24, seed=0)
     torch.manual_seed(0)
     network = models.small_cnn(len(own.classes), width=4)
-    fit(network, learn, choose, epochs=4, lr=0.1, shift=None, batch_size=16, progress=False)
+    fit(network, Batches(learn, 16, augment=None), choose, epochs=4, optimizer=sgd(network, lr=0.1))
     assert evaluate(network, choose)[1] > 0.9
     marked = choose[choose.labels == own.classes.index("marked")]
     maps = salkit.occlusion(network, marked.pixels(), marked.labels, window=8, stride=8)[:, 0]

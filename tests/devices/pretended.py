@@ -140,6 +140,8 @@ class _Calling(TorchFunctionMode):
         def as_tensor(index):
             return torch.tensor(index) if isinstance(index, list) else index
 
+        if function is torch.device and args == (self.pretended.type, self.pretended.index):
+            return self.pretended
         args, kwargs = tuple(map(numbered, args)), {key: numbered(value) for key, value in (kwargs or {}).items()}
         if function in (torch.tensor, torch.as_tensor, torch.asarray) and kwargs.get("device") == self.pretended:
             del kwargs["device"]

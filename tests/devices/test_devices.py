@@ -111,12 +111,12 @@ def test_random_weights(kind, network):
 def test_training(kind, network, images):
     labels = torch.tensor([0, 1, 2, 0])
     some = data.ImageSet((images * 255).to(torch.uint8), labels, ("a", "b", "c"), source="noise")
-    options = dict(epochs=2, lr=0.1, batch_size=2, seed=0, progress=False, mixed_precision=False)
+    batches, options = training.Batches(some, 2), dict(epochs=2, mixed_precision=False)
     here = copy.deepcopy(network)
-    expected = training.fit(here, some, some, **options)
+    expected = training.fit(here, batches, some, **options, optimizer=training.sgd(here, lr=0.1))
     with pretended(kind) as device:
         there = copy.deepcopy(network).to(device)
-        found = training.fit(there, some, some, **options)
+        found = training.fit(there, batches, some, **options, optimizer=training.sgd(there, lr=0.1))
         assert next(there.parameters()).device == device
         assert training.evaluate(there, some) == pytest.approx(training.evaluate(here, some), rel=1e-3)
     losses = [[row["val_loss"] for row in history.rows] for history in (found, expected)]

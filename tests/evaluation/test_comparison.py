@@ -254,7 +254,7 @@ SCRIPT = """
 import sys
 import torch
 sys.path[:0] = {paths!r}
-from test_compare import run, task
+from test_comparison import run, task
 table = run(*task(), save={save!r})
 import os
 torch.save(table.values, os.path.join({out!r}, os.environ["RANK"] + ".pt"))

@@ -8,7 +8,7 @@ from torch import nn
 
 import salkit
 from salkit import METHODS
-from salkit.course import evaluate, fit
+from salkit.course import evaluate, fit, sgd
 from salkit.data.scenery import scenes
 from salkit.evaluation import on_mask, paired_difference, relevance_mass
 
@@ -30,7 +30,7 @@ def train(epochs, **dials):
         layers += [nn.MaxPool2d(2)] if after < 64 else []
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
     data, held_out = (scenes(n, seed=seed, cache=False, **dials) for n, seed in ((3000, 0), (200, 2)))
-    fit(model, data, held_out, epochs=epochs, lr=0.1, progress=False)
+    fit(model, data, held_out, epochs=epochs, optimizer=sgd(model, lr=0.1))
     return model.eval()
 
 

@@ -13,15 +13,17 @@ A recipe says which network learns what, and how::
     }
 
 ``architecture`` is a name in ``salkit.models.ARCHITECTURES``, and ``kwargs`` are its arguments. ``data`` names one of
-``DATASETS`` and the arguments of its function there. Each stage has the options of ``salkit.course.training.fit``, and
-``data`` of its own where it learns from other images than the last stage. ``kwargs`` and ``seed`` may be left out.
+``DATASETS`` and the arguments of its function there. Each stage has
+``Options``, and ``data`` of its own where it learns from other images than the last stage. ``kwargs`` and ``seed`` may
+be left out.
 
 ``salkit train --recipe resnet18`` runs one, and ``salkit train --recipe my/own.json`` another.
 """
 
 from .cards import card
 from .images import DATASETS, Images
+from .options import Options
 from .reading import Recipe, Stage, read_recipe, recipe_names
 from .running import train
 
-__all__ = ["DATASETS", "Images", "Recipe", "Stage", "card", "read_recipe", "recipe_names", "train"]
+__all__ = ["DATASETS", "Images", "Options", "Recipe", "Stage", "card", "read_recipe", "recipe_names", "train"]

@@ -14,16 +14,12 @@ from typing import NamedTuple
 
 from ...errors import InputError
 from ...models import ARCHITECTURES
-from ..training import fit
-from .attacks import ATTACKS
 from .images import DATASETS, Images
-
-# What fit takes from elsewhere than the recipe.
-_NOT_IN_A_RECIPE = ("model", "train", "val", "device", "seed", "state", "progress", "on_epoch_end")
+from .options import Options
 
 
 class Stage(NamedTuple):
-    """One call of ``fit``: the images, as ``data`` in the file has them, and the options."""
+    """One call of ``fit``: the images, as ``data`` in the file has them, and the options, as it spells them."""
 
     data: dict
     fit: dict
@@ -33,9 +29,9 @@ class Stage(NamedTuple):
         arguments = {name: value for name, value in self.data.items() if name != "dataset"}
         return DATASETS[self.data["dataset"]](**arguments)
 
-    def options(self) -> dict:
-        """What ``fit`` takes: the attack is a function there and a name here."""
-        return {name: ATTACKS[value] if name == "attack" and value else value for name, value in self.fit.items()}
+    def options(self) -> Options:
+        """What trains the network."""
+        return Options(**self.fit)
 
 
 @dataclass(frozen=True)
@@ -125,10 +121,8 @@ def _stage(content, data: dict) -> Stage:
     _check_known(stage.data.get("dataset"), DATASETS, "dataset")
     arguments = {name: value for name, value in stage.data.items() if name != "dataset"}
     _check_arguments(DATASETS[stage.data["dataset"]], arguments, stage.data["dataset"], without=("load",))
-    options = dict(stage.fit)
-    if options.get("attack") is not None:
-        _check_known(options.pop("attack"), ATTACKS, "attack")
-    _check_arguments(fit, options, "fit", without=_NOT_IN_A_RECIPE)
+    _check_arguments(Options, stage.fit, "fit")
+    stage.options()  # checks the values
     return stage
 
 

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ... import models
-from ..._cache import replacing
+from ..._cache import write_file
 from ..._device import find_device
-from ..._processes import Processes, processes
+from ..._distributed import all_gather, broadcast, world
 from ...errors import InputError
-from ..training import History, evaluate, fit
+from ..training import History, evaluate
 from .cards import card
 from .images import Images
 from .reading import Recipe
@@ -49,7 +50,8 @@ def train(
         ``chosen_by`` (how many images chose the epoch) and ``input`` (the shape of an image).
 
     Raises:
-        InputError: ``output`` has another ending, or an interrupted training left its state and ``resume`` is not set.
+        InputError: ``output`` has another ending, an interrupted training left its state and ``resume`` is not set, or
+            several processes on CPUs were given a network with batch normalisation.
         CheckpointError: the state is of another recipe, other options or other data.
         DataUnavailableError: there are no such images, and no network to get them.
         TrainingDivergedError: see ``fit``.
@@ -60,8 +62,8 @@ def train(
         raise InputError(f"the network must be written to a file that ends in .safetensors, not {output.name!r}")
     states = [output.with_suffix(f".{number}.state") for number in range(1, len(recipe.stages) + 1)]
     device = find_device(device)
-    crew = processes()
-    left = crew.from_first([path.name for path in states if path.exists()])
+    rank, size = world()
+    left = broadcast([path.name for path in states if path.exists()])
     if left and not resume:
         raise InputError(
             f"an interrupted training left {' and '.join(left)} in {output.parent}: resume it, or delete this state"
@@ -69,31 +71,32 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = models.ARCHITECTURES[recipe.architecture](**recipe.kwargs).to(device)
+    # The trained network is loaded into one of its own kind in the end; in eval mode both compute the same.
+    trained = nn.SyncBatchNorm.convert_sync_batchnorm(model) if size > 1 and device.type == "cuda" else model
     started = time.perf_counter()
     for stage, state in zip(recipe.stages, states, strict=True):
-        images = _load(stage, crew)
-        history = fit(
-            model, images.learn, images.choose, **stage.options(), seed=recipe.seed, state=state, progress=progress
-        )
-        if progress and crew.rank == 0:
+        images = _load(stage, rank)
+        quiet = {} if progress and rank == 0 else {"on_epoch_end": ()}
+        history = stage.options().fit(trained, images.learn, images.choose, seed=recipe.seed, state=state, **quiet)
+        if progress and rank == 0:
             print(history)
         if history.stopped == "interrupted":
             raise KeyboardInterrupt
-    if crew.rank == 0:
-        _save(recipe, output, model, history, images, seconds=time.perf_counter() - started, size=crew.size)
+    if rank == 0:
+        _save(recipe, output, model, history, images, seconds=time.perf_counter() - started, size=size)
         for state in states:
             state.unlink(missing_ok=True)
-    crew.all(None)  # nobody leaves before everything is written
+    all_gather(None)  # nobody leaves before everything is written
     return output
 
 
-def _load(stage, crew: Processes) -> Images:
+def _load(stage, rank: int) -> Images:
     """The first process loads the images before the others, so that a download happens once."""
-    if crew.rank > 0:
-        crew.all(None)
+    if rank > 0:
+        all_gather(None)
     images = stage.images()
-    if crew.rank == 0:
-        crew.all(None)
+    if rank == 0:
+        all_gather(None)
     return images
 
 
@@ -120,5 +123,4 @@ def _save(recipe: Recipe, path: Path, model, history: History, images: Images, *
     models.save_checkpoint(path, model, **record)
     loss, accuracy = evaluate(models.load_checkpoint(path, device), images.test)
     models.save_checkpoint(path, model, **record, test=dict(accuracy=accuracy, loss=loss, images=len(images.test)))
-    with replacing(path.with_suffix(".md")) as temporary:
-        temporary.write_text(card(recipe, models.read_metadata(path)), encoding="utf-8")
+    write_file(path.with_suffix(".md"), card(recipe, models.read_metadata(path)))

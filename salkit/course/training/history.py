@@ -17,7 +17,8 @@ class History:
         rows: one dict for each finished epoch, with the keys of ``COLUMNS``. Accuracies are shares
             in [0, 1]; the training columns are averages over the augmented batches while the weights move.
         best_epoch: the epoch (counted from 1) whose weights the model holds now; 0 before the first.
-        stopped: why training ended: ``"finished"``, ``"patience"``, ``"loss_delta"`` or ``"interrupted"``.
+        stopped: why training ended: ``"finished"``, ``"interrupted"``, or what a hook said, such as ``"patience"`` or
+            ``"loss_delta"``.
 
     Printed, and shown by a notebook, it is a table with the best epoch marked.
     """

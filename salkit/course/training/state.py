@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +27,14 @@ def describe(model: nn.Module, train: ImageSet, val: ImageSet, options: Mapping)
 
 def _in_words(option) -> str:
     # Not repr of a function: that has its address, which is another one each time.
-    return getattr(option, "__qualname__", type(option).__qualname__) if callable(option) else repr(option)
+    if isinstance(option, partial):
+        return f"{_in_words(option.func)} {option.args} {option.keywords}"
+    if isinstance(option, nn.Module):  # a loss: its repr is silent about smoothing
+        plain = {name: value for name, value in vars(option).items() if isinstance(value, (int, float, str))}
+        return f"{option} {plain}"
+    if not callable(option):
+        return repr(option)
+    return getattr(option, "__qualname__", type(option).__qualname__)
 
 
 def write_state(path: Path, identity: dict[str, str], state: dict) -> None:

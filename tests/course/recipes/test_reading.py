@@ -3,12 +3,11 @@
 import json
 
 import pytest
+import torch
 
-from salkit.course import fit
-from salkit.course.recipes import images, read_recipe, recipe_names
+from salkit.course.recipes import Options, images, read_recipe, recipe_names
 from salkit.data import ImageSet
 from salkit.errors import InputError
-from tools import chapters
 
 GOOD = {
     "architecture": "resnet18",
@@ -38,7 +37,7 @@ def test_a_recipe_is_what_its_file_says(tmp_path):
     assert recipe.kwargs == {"strides": [1, 2]}
     first, second = recipe.stages
     assert first.data == GOOD["data"] and second.data == {"dataset": "mnist"}
-    assert callable(first.options()["attack"]) and first.fit["attack"] == "pgd" and second.options() == {}
+    assert first.options() == Options(epochs=2, lr=0.1, attack="pgd") and second.options() == Options()
     assert recipe.with_epochs(7).stages[1].fit == {"epochs": 7} and recipe.with_epochs(7).stages[0] == first
 
 
@@ -68,8 +67,24 @@ def with_fit(**options):
         (with_fit(epochs=True), "epochs of fit must be int, not true"),
         (with_fit(lr=None), "lr of fit must be float, not null"),
         (with_fit(compile=1), "compile of fit must be bool, not 1"),
-        (with_fit(attack="fgms"), "no attack 'fgms'; there are pgd"),
         (with_fit(device="cpu"), "no option of fit 'device'"),
+        (with_fit(attack="fgms"), "attack must be 'pgd', not 'fgms'"),
+        (with_fit(optimizer="adam"), "optimizer must be 'sgd' or 'adamw', not 'adam'"),
+        (with_fit(schedule="cosine"), "schedule must be 'one_cycle' or 'constant', not 'cosine'"),
+        (with_fit(epochs=0), "epochs must be at least 1, not 0"),
+        (with_fit(batch_size=0), "batch_size must be at least 1, not 0"),
+        (with_fit(lr=0), "lr must be positive, not 0"),
+        (with_fit(optimizer="adamw", momentum=1.0), "momentum must be at least 0 and less than 1, not 1.0"),
+        (with_fit(weight_decay=-0.1), "weight_decay must be 0 or more, not -0.1"),
+        (with_fit(label_smoothing=-0.1), "label_smoothing must be at least 0 and less than 1, not -0.1"),
+        (with_fit(clip=0), "the norm to clip at must be positive, not 0"),
+        (with_fit(ema=1.0), "the average's decay must be at least 0 and less than 1, not 1.0"),
+        (with_fit(shift=-1), "shift must be 0 or more, not -1"),
+        (with_fit(cutout=0), "cutout must be at least 1, not 0"),
+        (with_fit(shift=None, cutout=3), "cutout needs a shift"),
+        (with_fit(patience=0), "patience must be at least 1, not 0"),
+        (with_fit(loss_delta=-1), "the loss's delta must be 0 or more, not -1"),
+        ({**GOOD, "stages": [{"fit": {}}, {"fit": {"epochs": -2}}]}, "epochs must be at least 1, not -2"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, content, words):
@@ -79,8 +94,14 @@ def test_what_is_wrong_is_said(tmp_path, content, words):
 
 
 def test_null_is_allowed_where_fit_takes_none(tmp_path):
-    options = dict(shift=None, ema=0.5, clip=1)
-    assert read(tmp_path, with_fit(**options)).stages[0].options() == options
+    options = dict(shift=None, ema=0.5, clip=1, mixed_precision=None)
+    assert read(tmp_path, with_fit(**options)).stages[0].options() == Options(**options)
+
+
+def test_options_draw_no_random_numbers():
+    state = torch.get_rng_state()
+    Options(ema=0.9, clip=1.0)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_unknown_names():
@@ -92,8 +113,6 @@ def test_unknown_names():
 
 def numbered(n, *, seed=0):
     """Images that know their own number."""
-    import torch
-
     pixels = torch.arange(n, dtype=torch.int64)
     pictures = torch.stack([pixels % 256, pixels // 256, pixels * 0], 1).byte()[:, :, None, None].expand(n, 3, 8, 8)
     return ImageSet(pictures.contiguous(), pixels % 10, tuple("abcdefghij"))
@@ -110,10 +129,3 @@ def test_photographs_to_learn_to_choose_and_to_test():
     heart = images.photographs(whole.__getitem__, n=50, validation=100, by_heart=True, permuted=True)
     assert heart.choose is heart.learn and heart.test is whole["test"]
     assert (heart.learn.images == parts.learn.images).all() and not (heart.learn.labels == parts.learn.labels).all()
-
-
-def test_the_recipe_on_the_page_is_sound(tmp_path):
-    page = (chapters.BOOK / "many-machines.md").read_text(encoding="utf-8")
-    text = page.split("```json\n")[1].split("```")[0]
-    recipe = read(tmp_path, text)
-    assert recipe.stages[0].options().keys() <= fit.__kwdefaults__.keys()

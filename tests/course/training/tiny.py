@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from salkit.course import fit
+from salkit.course import History
+from salkit.course.recipes import Options
 from salkit.data import ImageSet
 
 
@@ -31,14 +32,13 @@ def small_net(seed: int = 0, *, dropout: float = 0.1, bias: bool = True) -> nn.M
 
 
 TRAIN, VAL = coloured(90), coloured(30, seed=1)
-OPTIONS = dict(epochs=3, batch_size=16, progress=False, shift=1, device="cpu")
+OPTIONS = dict(epochs=3, batch_size=16, shift=1)
 
 
-def losses_in_16_bits(first: nn.Conv2d) -> list[float]:
-    """The training losses of a small network that begins with this convolution, trained in 16 bits."""
-    head = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(first.out_channels, 3)
-    model = nn.Sequential(first, *head)
-    return fit(model, TRAIN, VAL, **OPTIONS, mixed_precision=True)["train_loss"]
+def fit(model, train=TRAIN, val=VAL, *, seed=0, state=None, on_epoch_end=(), **options) -> History:
+    """A short training, its options spelt as in a recipe."""
+    hooks = (on_epoch_end,) if callable(on_epoch_end) else on_epoch_end
+    return Options(**{**OPTIONS, **options}).fit(model, train, val, seed=seed, state=state, on_epoch_end=hooks)
 
 
 def same(model: nn.Module, other: nn.Module) -> bool:

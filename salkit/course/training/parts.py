@@ -1,0 +1,177 @@
+"""What one hands to ``fit``: batches, optimizers, schedules, averages, and what happens after an epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel
+
+from ..._device import device_of
+from ...data import ImageSet
+from ...errors import InputError
+from .augmentation import augment
+from .history import History
+
+
+def in_range(name: str, value: float, fits: bool, wanted: str) -> None:
+    """Raise an InputError that says what was wanted, unless the value fits."""
+    if not fits:
+        raise InputError(f"{name} must be {wanted}, not {value}")
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Images to learn from, in batches that are shuffled anew for each epoch.
+
+    Attributes:
+        images: the images and their labels.
+        size: how many to a batch. A last batch of one image joins the one before, because batch normalisation can't
+            learn from a single image.
+        augment: ``augment(images, generator=generator)``, called with each batch, ``(n, C, H, W)`` uint8, and now with
+            one image, to see whether it can be done; ``None`` leaves the images as they are.
+        seed: of the order and of the augmentation.
+
+    Raises:
+        InputError: no images, a size below 1, or an augmentation that does not fit the images.
+    """
+
+    images: ImageSet
+    size: int = 128
+    augment: Callable[..., Tensor] | None = augment
+    seed: int = 0
+
+    def __post_init__(self):
+        in_range("the size of a batch", self.size, self.size >= 1, "at least 1")
+        if not len(self.images):
+            raise InputError("there are no images to learn from")
+        if self.augment is not None:
+            self.augment(self.images.images[:1], generator=torch.Generator())
+
+    def __len__(self) -> int:
+        return len(self._split(torch.arange(len(self.images))))
+
+    def shuffled(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch: ``(n, C, H, W)`` uint8 and ``(n,)`` int64, where ``images`` is."""
+        order = torch.randperm(len(self.images), generator=generator)
+        for index in self._split(order.to(self.images.images.device)):
+            images, labels = self.images.images[index], self.images.labels[index]
+            yield (images if self.augment is None else self.augment(images, generator=generator)), labels
+
+    def _split(self, order: Tensor) -> list[Tensor]:
+        batches = list(order.split(self.size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+
+def sgd(
+    model: nn.Module, lr: float = 0.05, *, momentum: float = 0.9, weight_decay: float = 5e-4
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with Nesterov's momentum, the optimizer of this course.
+
+    Raises:
+        InputError: a number out of range.
+    """
+    in_range("lr", lr, 0 < lr < math.inf, "positive")
+    in_range("momentum", momentum, 0 <= momentum < 1, "at least 0 and less than 1")
+    in_range("weight_decay", weight_decay, weight_decay >= 0, "0 or more")
+    # Fused: one pass over the weights instead of one for each term of the rule.
+    return torch.optim.SGD(
+        model.parameters(), lr, momentum, weight_decay=weight_decay, nesterov=momentum > 0,
+        fused=device_of(model).type in ("cpu", "cuda"),
+    )  # fmt: skip
+
+
+def clipped(optimizer: torch.optim.Optimizer, norm: float) -> torch.optim.Optimizer:
+    """The same optimizer; before each step it scales the gradient down where its norm, over all weights, is larger.
+
+    Raises:
+        InputError: the norm is not positive.
+    """
+    in_range("the norm to clip at", norm, 0 < norm < math.inf, "positive")
+
+    def clip(optimizer, *_) -> None:
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], norm)
+
+    optimizer.register_step_pre_hook(clip)
+    optimizer.defaults["clip"] = norm  # where the state of a training looks for what it depends on
+    return optimizer
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+    """The one-cycle schedule (Smith 2018): up to the optimizer's learning rate and down to zero.
+
+    The momentum, or the first beta of AdamW, swings by 0.05 about its value, against the learning rate.
+    """
+    group = optimizer.param_groups[0]
+    momentum = group["betas"][0] if "betas" in group else group["momentum"]
+    swing = min(0.05, momentum, (1 - momentum) / 2)
+    return OneCycleLR(
+        optimizer,
+        [each["lr"] for each in optimizer.param_groups],
+        # One more than there are: the scheduler is asked once more after the last step.
+        total_steps=steps + 1,
+        base_momentum=round(momentum - swing, 12),
+        max_momentum=round(momentum + swing, 12),
+    )
+
+
+def moving_average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
+    """An exponential moving average of the weights and buffers; ``decay`` is the share that each step keeps.
+
+    In the first steps it keeps less, so that the first weights are soon forgotten.
+
+    Raises:
+        InputError: the decay is out of range.
+    """
+    in_range("the average's decay", decay, 0 <= decay < 1, "at least 0 and less than 1")
+    return AveragedModel(model, multi_avg_fn=partial(_move_towards, decay=decay), use_buffers=True)
+
+
+def _move_towards(old: Sequence[Tensor], new: Sequence[Tensor], steps: Tensor, *, decay: float) -> None:
+    keep = min(decay, (int(steps) + 1) / (int(steps) + 10))
+    for mine, other in zip(old, new):
+        mine.lerp_(other, 1 - keep) if mine.is_floating_point() else mine.copy_(other)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Stop when so many epochs in a row brought no better validation accuracy; for ``fit(on_epoch_end=...)``."""
+
+    epochs: int
+
+    def __post_init__(self):
+        in_range("patience", self.epochs, self.epochs >= 1, "at least 1")
+
+    def __call__(self, model: nn.Module, history: History) -> str | None:
+        return "patience" if len(history) - history.best_epoch >= self.epochs else None
+
+
+@dataclass(frozen=True)
+class LossDelta:
+    """Stop when the training loss fell by less than this from one epoch to the next; for ``fit(on_epoch_end=...)``."""
+
+    delta: float
+
+    def __post_init__(self):
+        in_range("the loss's delta", self.delta, self.delta >= 0, "0 or more")
+
+    def __call__(self, model: nn.Module, history: History) -> str | None:
+        losses = history["train_loss"]
+        return "loss_delta" if len(losses) > 1 and losses[-2] - losses[-1] < self.delta else None
+
+
+def print_epoch(model: nn.Module, history: History) -> None:
+    """A line on the epoch that has just ended; for ``fit(on_epoch_end=...)``."""
+    row = history.rows[-1]
+    print(
+        f"epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation {row['val_accuracy']:.1%}, "
+        f"{row['seconds']:.0f} s",
+        flush=True,
+    )

@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from salkit.course import fit
 from salkit.course.recipes import images, read_recipe, recipe_names
 from salkit.data import ImageSet
 from salkit.errors import InputError
-from tools import chapters
 
 GOOD = {
     "architecture": "resnet18",
@@ -110,10 +108,3 @@ def test_photographs_to_learn_to_choose_and_to_test():
     heart = images.photographs(whole.__getitem__, n=50, validation=100, by_heart=True, permuted=True)
     assert heart.choose is heart.learn and heart.test is whole["test"]
     assert (heart.learn.images == parts.learn.images).all() and not (heart.learn.labels == parts.learn.labels).all()
-
-
-def test_the_recipe_on_the_page_is_sound(tmp_path):
-    page = (chapters.BOOK / "many-machines.md").read_text(encoding="utf-8")
-    text = page.split("```json\n")[1].split("```")[0]
-    recipe = read(tmp_path, text)
-    assert recipe.stages[0].options().keys() <= fit.__kwdefaults__.keys()

@@ -138,9 +138,9 @@ def _trained_file(name: str) -> Path:
     except DataUnavailableError as error:
         raise DataUnavailableError(
             f"the network {name!r} is not on this machine, and {error}\n"
-            f"What helps: pip install {release}/salkit_weights-{__version__}-py3-none-any.whl (all networks), "
-            f"from a copy of that file if need be. Or fetch {urls[0]} with another computer and put it at "
-            f"{folders[1] / file}."
+            f"What helps: pip install {release}/salkit_weights-{__version__}-py3-none-any.whl, which has all networks "
+            "(a copy of that file installs without a network). Or fetch "
+            f"{urls[0]} with another computer and put it at {folders[1] / file}"
         ) from error
 
 

@@ -141,9 +141,9 @@ def test_without_a_network_it_says_what_helps(away, tmp_path, monkeypatch):
     message = str(caught.value)
     assert f"pip install {away.url('releases')}/download/v{__version__}/salkit_weights-{__version__}-py3-" in message
     assert f"fetch {away.url(asset)} with" in message
-    assert message.endswith(f"put it at {tmp_path / 'cache/weights/cifar10-fc.safetensors'}.")
+    assert message.endswith(f"put it at {tmp_path / 'cache/weights/cifar10-fc.safetensors'}")
     monkeypatch.setenv("SALKIT_DATA", str(tmp_path / "data"))
-    with pytest.raises(DataUnavailableError, match=f"put it at {tmp_path / 'data/weights/cifar10-fc.safetensors'}.$"):
+    with pytest.raises(DataUnavailableError, match=f"put it at {tmp_path / 'data/weights/cifar10-fc.safetensors'}$"):
         trained("fc")
 
 

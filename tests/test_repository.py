@@ -226,6 +226,8 @@ def test_a_release_is_one_commit_with_its_tag_and_everything_says_it(checkout):
     today = datetime.date.today().isoformat()
     for name in address.VERSIONED:
         assert "0.6.0" in after[name] and "0.5.0" not in after[name], name
+    for name in ("README.md", "book/how-to-run.md"):
+        assert "0.6.0" in after[name] and "0.5.0" not in after[name], name
     assert f"\nversion: 0.6.0\ndate-released: {today}\n" in after["CITATION.cff"]
     assert f"## [Unreleased]\n\n## [0.6.0] - {today}\n\n### Added\n\n- A map.\n\n## [0.5.0]" in after["CHANGELOG.md"]
     for name in ("book/01-four-models.md", "book/01-four-models.ipynb"):

@@ -56,7 +56,16 @@ class Address:
     @property
     def requirement(self) -> str:
         """What pip installs where salkit is missing: the wheel, since a clone also brings every chapter's outputs."""
-        return f"salkit @ {self.repository}/releases/download/{self.tag}/salkit-{self.version}-py3-none-any.whl"
+        return self._wheel("salkit")
+
+    @property
+    def weights(self) -> str:
+        """What pip installs for work offline."""
+        return self._wheel("salkit-weights")
+
+    def _wheel(self, name: str) -> str:
+        file = f"{name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{name} @ {self.repository}/releases/download/{self.tag}/{file}"
 
     @property
     def setup_cell(self) -> str:
@@ -93,7 +102,7 @@ def rewritten(root: Path = ROOT, new: Address | None = None) -> dict[Path, str]:
     """
     old, new = quoted(root), new or current(root)
     # The long forms first: each holds a shorter one.
-    names = ("colab", "edition", "requirement", "pages", "repository")
+    names = ("colab", "edition", "requirement", "weights", "pages", "repository")
     swaps = [(getattr(old, name), getattr(new, name)) for name in names]
     changes = {}
     for path in sorted({path for pattern in (*QUOTING, *VERSIONED) for path in root.glob(pattern)}):

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 # A change in what is to be installed gives the stamp another name, so that the next command installs anew.
-INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
+INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt pyproject.toml weights/pyproject.toml | cksum | cut -d' ' -f1)
 
 # The commands first: the tests that they time compare the pages of the book with the results of all others.
 BENCH ?= commands import_time scenes scores attribution pages chapters training recipes
@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check student slides pdf new-chapter bench lint address lock clean
+.PHONY: help book test execute sync check student slides pdf new-chapter bench lint address release lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -55,9 +55,12 @@ bench: $(INSTALLED)  ## run every benchmark, hours without a GPU; BENCH="pages s
 lint: $(INSTALLED)  ## check the style of the code
 	$(BIN)/ruff check .
 
-address: $(INSTALLED)  ## carry the address and version in pyproject.toml to wherever they are quoted
+address: $(INSTALLED)  ## carry the address in pyproject.toml to wherever it is quoted
 	$(RUN) -m tools.address
 	$(RUN) -m tools.chapters sync
+
+release: $(INSTALLED)  ## set the version everywhere, commit and tag it, for example VERSION=0.2.0
+	@$(RUN) -m tools.release $(VERSION)
 
 lock: $(INSTALLED)  ## write constraints.txt from what is installed
 	{ echo "# Written by make lock: the versions of everything that requirements.txt pulls in."; \
@@ -66,7 +69,7 @@ lock: $(INSTALLED)  ## write constraints.txt from what is installed
 clean:  ## remove what was built; the environment in .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
 
-$(INSTALLED): requirements.txt constraints.txt pyproject.toml
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml weights/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "The book needs Python 3.11 or newer, and $(PYTHON) isn't. Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 	    exit 1; }
@@ -75,6 +78,6 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	    rm -rf $(VENV); exit 1; }
 	@echo "Installing into $(VENV): several gigabytes, so this takes a few minutes the first time."
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable . --editable weights
 	@rm -f $(VENV)/.installed-*
 	@touch $@

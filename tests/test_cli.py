@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from salkit import __version__, cli
+from salkit.data.download import checksum
 from salkit.errors import TargetError
 from salkit.models import load_checkpoint, read_metadata, save_checkpoint, shallow_cnn, zoo
 from salkit.reporting import subjects
@@ -144,13 +146,14 @@ def test_a_torchvision_network_from_the_data_folder(capsys, picture, tmp_path):
     assert "explained  goldfish, by gradcam" in capsys.readouterr().out
 
 
-def test_a_network_that_comes_with_the_package(capsys, picture, checkpoint, monkeypatch, tmp_path):
-    os.symlink(checkpoint, tmp_path / "torch" / "cifar10-mine.safetensors")
-    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path / "torch")
+def test_a_network_of_the_course(capsys, picture, checkpoint, monkeypatch):
+    path = Path(checkpoint)
+    entry = {"file": path.name, "size": path.stat().st_size, "checksum": checksum(path, "sha256:")}
+    monkeypatch.setattr(zoo, "_table", lambda: {"mine": entry, "scenes-theirs": entry})
+    monkeypatch.setattr(zoo, "_weights_folder", lambda: path.parent)
     assert cli.main(["explain", picture, "--model", "cifar10-mine"]) == 0
     capsys.readouterr()
-    assert "there are: mine" in fails(capsys, "explain", picture, "--model", "cifar10-other")
-    os.symlink(checkpoint, tmp_path / "torch" / "scenes-theirs.safetensors")
+    assert "there are: mine, scenes-theirs" in fails(capsys, "explain", picture, "--model", "cifar10-other")
     assert cli.main(["explain", picture, "--model", "scenes-theirs"]) == 0
     capsys.readouterr()
     assert cli.main(["doctor", "--json"]) == 0
@@ -229,7 +232,7 @@ def test_the_network_sees_the_middle_square_upright(capsys, tmp_path, monkeypatc
 def test_doctor(capsys, tmp_path, monkeypatch):
     (tmp_path / "data" / "weights").mkdir()
     (tmp_path / "data" / "weights" / "alexnet.safetensors").touch()
-    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path / "absent")
+    monkeypatch.setattr(zoo, "_table", dict)
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     for line in (f"salkit         {__version__}", f"SALKIT_DATA    {tmp_path / 'data'}", "not found: salkit data get",

@@ -88,7 +88,7 @@ def test_no_module_is_hidden_by_something_else_of_its_name():
 
 @pytest.mark.parametrize("path", [PACKAGE / "__init__.py", *FILES], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_valid_in_the_oldest_python(path):
-    ast.parse(path.read_text(), feature_version=(3, 10))
+    ast.parse(path.read_text(), feature_version=(3, 11))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 COLAB = "https://colab.research.google.com/github"
 # Where the address may be quoted. Notebooks are left out: `make sync` writes them from their sources.
-QUOTING = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml", "book/*.md")
+QUOTING = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml", "book/*.md", "salkit/models/zoo.py")
+# The lines of these files that begin with one of these words hold the version.
+VERSIONED = ("pyproject.toml", "weights/pyproject.toml", "salkit/__init__.py", "CITATION.cff", "_config.yml")
+WORDS = "version|__version__|branch"
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,23 @@ class Address:
         return f"{COLAB}/{self.slug}/blob/{self.tag}"
 
     @property
+    def edition(self) -> str:
+        """What every page says at its end."""
+        return f'Edition <a href="{self.repository}/releases/tag/{self.tag}">{self.version}</a>'
+
+    @property
     def requirement(self) -> str:
-        """What pip installs where salkit is missing."""
-        return f"salkit @ git+{self.repository}@{self.tag}"
+        """What pip installs where salkit is missing: the wheel, since a clone also brings every chapter's outputs."""
+        return self._wheel("salkit")
+
+    @property
+    def weights(self) -> str:
+        """What pip installs for work offline."""
+        return self._wheel("salkit-weights")
+
+    def _wheel(self, name: str) -> str:
+        file = f"{name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{name} @ {self.repository}/releases/download/{self.tag}/{file}"
 
     @property
     def setup_cell(self) -> str:
@@ -76,20 +93,24 @@ def quoted(root: Path = ROOT) -> Address:
     return Address(*block.groups())
 
 
-def rewritten(root: Path = ROOT) -> dict[Path, str]:
-    """The files in which the address or the version is out of date, with what should stand there."""
-    old, new = quoted(root), current(root)
+def rewritten(root: Path = ROOT, new: Address | None = None) -> dict[Path, str]:
+    """The files in which the address or the version is out of date, with what should stand there.
+
+    Args:
+        root: the checkout.
+        new: the right address; by default what pyproject.toml says.
+    """
+    old, new = quoted(root), new or current(root)
     # The long forms first: each holds a shorter one.
-    swaps = [(getattr(old, name), getattr(new, name)) for name in ("colab", "requirement", "pages", "repository")]
+    names = ("colab", "edition", "requirement", "weights", "pages", "repository")
+    swaps = [(getattr(old, name), getattr(new, name)) for name in names]
     changes = {}
-    for path in sorted(path for pattern in QUOTING for path in root.glob(pattern)):
+    for path in sorted({path for pattern in (*QUOTING, *VERSIONED) for path in root.glob(pattern)}):
         before = after = path.read_text()
         for old_text, new_text in swaps:
             after = after.replace(old_text, new_text)
-        if path.name == "CITATION.cff":
-            after = re.sub(r"^version: .*$", f"version: {new.version}", after, flags=re.M)
-        if path.name == "_config.yml":
-            after = re.sub(r"^  branch: v\S+$", f"  branch: {new.tag}", after, flags=re.M)
+        if str(path.relative_to(root)) in VERSIONED:
+            after = re.sub(rf'^( *(?:{WORDS})\b(?: =|:) "?v?)[\w.]+', rf"\g<1>{new.version}", after, flags=re.M)
         if after != before:
             changes[path] = after
     return changes

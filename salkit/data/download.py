@@ -24,20 +24,22 @@ class _Failed(Exception):
     """This server did not give the file; another one may."""
 
 
-def md5sum(path: Path) -> str:
-    """The MD5 of a file, in hexadecimal digits. It finds damage; it is no proof against an attacker."""
-    digest = hashlib.md5(usedforsecurity=False)
+def checksum(path: Path, like: str) -> str:
+    """The checksum of a file, by the algorithm of the one that it should have: ``"md5:..."`` or ``"sha256:..."``.
+
+    MD5 finds damage; only SHA-256 is also proof against an attacker.
+    """
+    algorithm = like.partition(":")[0]
     with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def download(
     urls: Sequence[str],
     path: Path,
     *,
-    md5: str,
+    expected: str,
     size: int | None = None,
     attempts: int = 5,
     timeout: float = 30,
@@ -54,7 +56,7 @@ def download(
     Args:
         urls: addresses of the very same file, the preferred one first.
         path: where it ends up; the folder is made.
-        md5: the file's checksum.
+        expected: the file's checksum, ``"md5:..."`` or ``"sha256:..."`` in hexadecimal digits.
         size: its length in bytes, if known: an answer of another length is refused at once.
         attempts: how often one server is asked, as long as every attempt brings some bytes.
         timeout: seconds of silence after which a connection counts as cut.
@@ -75,7 +77,7 @@ def download(
     for url in urls:
         speed = 0 if url == urls[-1] else min_speed
         try:
-            _fetch_checked(url, part, md5, attempts, (size, timeout, speed, patience, progress))
+            _fetch_checked(url, part, expected, attempts, (size, timeout, speed, patience, progress))
         except _Failed as failure:
             reasons.append(f"  {url}: {failure}")
         else:
@@ -84,7 +86,7 @@ def download(
     raise DataUnavailableError(f"{path.name} could not be downloaded:\n" + "\n".join(reasons))
 
 
-def _fetch_checked(url, part, md5, attempts, options) -> None:
+def _fetch_checked(url, part, expected, attempts, options) -> None:
     """Complete ``part`` from one server. Raises ``_Failed`` when that can't be done."""
     resumed = _length(part) > 0
     for attempt in range(1, attempts + 1):
@@ -95,14 +97,14 @@ def _fetch_checked(url, part, md5, attempts, options) -> None:
         except (OSError, http.client.HTTPException) as error:
             if attempt == attempts or _length(part) <= before:
                 raise _Failed(_reason(error)) from error
-    found = md5sum(part)
-    if found == md5:
+    found = checksum(part, expected)
+    if found == expected:
         return
     part.unlink()
     if not resumed:
-        raise _Failed(f"the checksum of what it gave is {found} instead of {md5}")
+        raise _Failed(f"the checksum of what it gave is {found} instead of {expected}")
     # The damage may have been in what was there before: once more from the start.
-    _fetch_checked(url, part, md5, attempts, options)
+    _fetch_checked(url, part, expected, attempts, options)
 
 
 def _fetch(url, part, size, timeout, min_speed, patience, progress) -> None:

@@ -14,18 +14,18 @@ import torch
 
 from .._cache import cache_dir, data_dir
 from ..errors import CorruptDataError, DataUnavailableError, InputError
-from .download import download, md5sum
+from .download import checksum, download
 from .imageset import ImageSet
 
 MNIST_FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
-MNIST_MD5 = {
-    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+MNIST_CHECKSUMS = {
+    "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
 }
 MNIST_URLS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -39,7 +39,7 @@ def mnist(
     *,
     progress: bool = True,
     urls: Sequence[str] = MNIST_URLS,
-    checksums: Mapping[str, str] = MNIST_MD5,
+    checksums: Mapping[str, str] = MNIST_CHECKSUMS,
 ) -> ImageSet:
     """A split of MNIST: ``(N, 1, 28, 28)`` images, white on black, 60,000 for ``"train"``, 10,000 for ``"test"``.
 
@@ -49,7 +49,7 @@ def mnist(
         split: ``"train"`` or ``"test"``.
         progress: show a bar while downloading.
         urls: servers of the same files; each a folder's address that ends in a slash.
-        checksums: MD5 by file name.
+        checksums: ``"md5:..."`` by file name.
 
     Raises:
         InputError: there is no such split.
@@ -68,14 +68,14 @@ def mnist(
     )
 
 
-def _get(name: str, progress: bool, urls: Sequence[str], md5: str) -> Path:
+def _get(name: str, progress: bool, urls: Sequence[str], expected: str) -> Path:
     folders = [folder / FOLDER for folder in (data_dir(), cache_dir()) if folder]
     for folder in folders:
         if os.path.exists(folder / name):
             return folder / name
     path = folders[-1] / name
     try:
-        return download([url + name for url in urls], path, md5=md5, progress=progress)
+        return download([url + name for url in urls], path, expected=expected, progress=progress)
     except DataUnavailableError as error:
         raise DataUnavailableError(
             f"MNIST is not in {' or '.join(map(str, folders))}, and {error}\n"
@@ -84,11 +84,12 @@ def _get(name: str, progress: bool, urls: Sequence[str], md5: str) -> Path:
         ) from error
 
 
-def _read_idx(path: Path, md5: str) -> np.ndarray:
+def _read_idx(path: Path, expected: str) -> np.ndarray:
     """The array in an IDX file: two zeros, 8 for uint8, the number of axes, their lengths, the values."""
-    if (found := md5sum(path)) != md5:
+    if (found := checksum(path, expected)) != expected:
         raise CorruptDataError(
-            f"{path} is truncated or altered: its MD5 is {found} instead of {md5}; delete it and fetch it again"
+            f"{path} is truncated or altered: its checksum is {found} instead of {expected}; delete it and fetch it "
+            "again"
         )
     try:
         content = bytearray(gzip.decompress(path.read_bytes()))

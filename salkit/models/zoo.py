@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
+import json
 import socket
-from importlib import resources
+from functools import cache
+from importlib import resources, util
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from .._cache import data_dir
+from .. import __version__
+from .._cache import cache_dir, data_dir
+from ..data.download import checksum, download
 from ..errors import CheckpointError, CorruptDataError, DataUnavailableError, InputError
 from .checkpoint import load_checkpoint, load_weights, read_metadata
 from .nets import Normalize
@@ -20,36 +24,37 @@ from .nets import Normalize
 SILENCE = 15
 """Seconds without an answer, or without a byte, after which a download is given up."""
 
+REPOSITORY = "https://github.com/salkit/salkit"
+"""Where releases are; ``make address`` keeps it."""
+
 
 def trained_names() -> tuple[str, ...]:
     """The names that ``trained`` takes: ``"resnet18"`` learnt CIFAR-10, and ``"mnist-..."`` says what it learnt."""
-    found = (file.name for file in _weights_folder().iterdir()) if _weights_folder().is_dir() else ()
-    return tuple(
-        sorted(
-            name.removeprefix("cifar10-").removesuffix(".safetensors")
-            for name in found
-            if name.endswith(".safetensors")
-        )
-    )
+    return tuple(sorted(_table()))
 
 
 def trained(name: str, device: str | torch.device = "cpu") -> nn.Module:
-    """A network of the course, from the file in the package: no download, no training.
+    """A network of the course, already trained.
 
     It takes images in [0, 1], those of CIFAR-10, ``(N, 3, 32, 32)``, unless its name or its card says otherwise;
     its class names are in ``model.classes``.
 
+    Its file (0.1 to 22 MB) is taken from the first that has it with the right SHA-256: the installed package
+    ``salkit_weights`` (or a checkout of the repository), ``$SALKIT_DATA/weights``, ``weights`` in the cache. Else
+    this one file is downloaded into the cache from the release of this version.
+
     Raises:
         CheckpointError: there is no such network; the message lists those there are.
+        DataUnavailableError: the file is nowhere and can't be downloaded, or the download has a wrong checksum, or
+            the cache can't be written; the message says what to do.
     """
-    with resources.as_file(_shipped(name)) as path:
-        return load_checkpoint(path, device)
+    return load_checkpoint(_trained_file(name), device)
 
 
 def trained_metadata(name: str) -> dict:
-    """How the network ``trained(name)`` was trained: see ``read_metadata``."""
-    with resources.as_file(_shipped(name)) as path:
-        return read_metadata(path)
+    """How the network ``trained(name)`` was trained: see ``read_metadata``. The file is found, and the errors are
+    raised, as there."""
+    return read_metadata(_trained_file(name))
 
 
 def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool = True) -> nn.Module:
@@ -102,16 +107,41 @@ def weights_file(name: str) -> Path | None:
     return folder / "weights" / f"{name}.safetensors" if folder else None
 
 
-def _weights_folder():
-    return Path(__file__).resolve().parents[2] / "weights"
+@cache
+def _table() -> dict[str, dict]:
+    """The trained networks: ``{name: {"file", "size" in bytes, "checksum"}}``, as tools/checkpoints.py wrote it."""
+    return json.loads(resources.files(__package__).joinpath("trained.json").read_text(encoding="utf-8"))
 
 
-def _shipped(name: str):
-    names = trained_names()
-    if name not in names:
-        there = ", ".join(names) if names else "none"
-        raise CheckpointError(f"no trained network {name!r} comes with this salkit; there are: {there}")
-    return _weights_folder() / f"{name if '-' in name else f'cifar10-{name}'}.safetensors"
+def _weights_folder() -> Path:
+    """The files of the package ``salkit_weights``; where it isn't installed, those beside this one in a checkout."""
+    spec = util.find_spec("salkit_weights")
+    return Path(spec.origin).parent if spec else Path(__file__).resolve().parents[2] / "weights"
+
+
+def _trained_file(name: str) -> Path:
+    """The file of a network of the course, whole and right, downloaded if it is nowhere."""
+    if name not in _table():
+        raise CheckpointError(f"salkit has no trained network {name!r}; there are: {', '.join(trained_names())}")
+    file, size, expected = (_table()[name][key] for key in ("file", "size", "checksum"))
+    folders = [_weights_folder(), *(folder / "weights" for folder in (data_dir(), cache_dir()) if folder)]
+    for path in (folder / file for folder in folders):
+        # A file of another version, whose weights may be others, is passed over.
+        if path.is_file() and checksum(path, expected) == expected:
+            return path
+    # The release comes first: the files of a tag are there sooner, but GitHub rations them by address, and a class
+    # shares one.
+    release = f"{REPOSITORY}/releases/download/v{__version__}"
+    urls = (f"{release}/{file}", f"{REPOSITORY}/raw/v{__version__}/weights/{file}")
+    try:
+        return download(urls, folders[-1] / file, expected=expected, size=size)
+    except DataUnavailableError as error:
+        raise DataUnavailableError(
+            f"the network {name!r} is not on this machine, and {error}\n"
+            f"What helps: pip install {release}/salkit_weights-{__version__}-py3-none-any.whl, which has all networks "
+            "(a copy of that file installs without a network). Or fetch "
+            f"{urls[0]} with another computer and put it at {folders[1] / file}"
+        ) from error
 
 
 def _default_weights(name: str):

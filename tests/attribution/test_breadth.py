@@ -4,10 +4,10 @@ What does not apply is listed here, with the reason that `Method.why_not` gives.
 """
 
 import pytest
+import torch
 from small_nets import images
 
 from salkit.attribution import METHODS
-from tools.referees import CLASSIFIERS, classifier
 
 torchvision = pytest.importorskip("torchvision")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -16,6 +16,22 @@ RECTIFIER = ("guided_backprop", "deconvnet", "guided_gradcam")
 NO_RELU = dict.fromkeys(RECTIFIER, "no ReLU")
 NO_POOLED_HEAD = {"cam": "global average pool"}
 OTHER_LAYOUT = {"gradcam": "reshape=", "guided_gradcam": "no ReLU"}
+
+# The smallest network of every family of torchvision's classifiers.
+CLASSIFIERS = (
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18",
+    "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32",
+)  # fmt: skip
+# Where 64 pixels and no options won't do: how to build it, and a size that leaves its last grid more than one place.
+SETTINGS = {
+    "alexnet": ({}, 96),
+    "googlenet": ({"init_weights": False, "aux_logits": False}, 64),  # the initialisation takes seconds
+    "inception_v3": ({"init_weights": False, "aux_logits": False}, 140),
+    "maxvit_t": ({}, 224),
+    "vit_h_14": ({"image_size": 56}, 56),
+    "vit": ({"image_size": 64}, 64),
+}
 
 # What does not apply, by how the names of the family begin, and a part of the reason.
 MISSING = {
@@ -61,10 +77,18 @@ TOO_LARGE = {
 }
 
 
+def classifier(name):
+    """A classifier with random weights, always the same, and the size of images to give it."""
+    options, size = next((settings for start, settings in SETTINGS.items() if name.startswith(start)), ({}, 64))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return torchvision.models.get_model(name, weights=None, num_classes=5, **options), size
+
+
 def applied(name):
     """A classifier, images for it, and what doesn't apply, after a check of the reasons."""
     (missing,) = (gaps for start, gaps in MISSING.items() if name.startswith(start))
-    net, size = classifier(name, num_classes=5)
+    net, size = classifier(name)
     net.train()
     x = images(n=1, height=size, width=size)
     reasons = {method: METHODS[method].why_not(net, x) for method in METHODS}

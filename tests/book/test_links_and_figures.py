@@ -132,6 +132,11 @@ def test_a_page_has_an_icon_and_a_card_for_those_who_share_it(html, name):
         assert page.properties[key].strip(), key
 
 
+@every_page
+def test_a_page_says_which_edition_it_is(html, name):
+    assert address.current().edition in (html / f"{name}.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("chapter", [name for name in PAGES if re.match(r"book/\d\d-", name)])
 def test_a_chapter_opens_in_colab_at_the_books_version(html, chapter):
     assert f"{address.current().colab}/{chapter}.ipynb" in read(html / f"{chapter}.html").links

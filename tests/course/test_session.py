@@ -67,7 +67,7 @@ def test_import_loads_nothing_heavy():
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'gradcamm'"):
+    with pytest.raises(AttributeError, match="No salkit attribute gradcamm"):
         _ = salkit.gradcamm
 
 

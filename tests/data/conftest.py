@@ -1,9 +1,5 @@
-"""A private data folder and cache for each test, and a web server that can misbehave."""
+"""A private data folder and cache for each test."""
 
-from __future__ import annotations
-
-import http.server
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -21,70 +17,3 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setenv("SALKIT_CACHE", str(folders.cache))
     monkeypatch.setattr(_cache, "_warned", set())
     return folders
-
-
-class Server:
-    """Serves ``files``; each entry of ``cuts`` ends one answer for that name after so many bytes."""
-
-    def __init__(self):
-        self.files: dict[str, bytes] = {}
-        self.cuts: dict[str, list[int]] = {}
-        self.ignores_ranges = False
-        self.requests: list[tuple[str, str | None]] = []
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                server.answer(self)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}/{name}"
-
-    def close(self):
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
-
-    def answer(self, handler):
-        name, wanted = handler.path.lstrip("/"), handler.headers.get("Range")
-        self.requests.append((name, wanted))
-        if name not in self.files:
-            return handler.send_error(404)
-        body, start = self.files[name], 0
-        if wanted and not self.ignores_ranges:
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(body):
-                return handler.send_error(416)
-            handler.send_response(206)
-            handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        else:
-            handler.send_response(200)
-        handler.send_header("Content-Length", str(len(body) - start))
-        handler.end_headers()
-        cuts = self.cuts.get(name)
-        end = start + cuts.pop(0) if cuts else len(body)
-        try:
-            handler.wfile.write(body[start:end])
-        except ConnectionError:
-            pass  # The client had enough.
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def mirror():
-    server = Server()
-    yield server
-    server.close()

@@ -106,7 +106,7 @@ def release_of(batches: dict[str, bytes], archive: bytes, length=10, urls=()) ->
     splits = {"train": ("data_batch_1", "data_batch_2"), "test": ("test_batch",)}
     return Release(
         urls=urls,
-        md5=hashlib.md5(archive).hexdigest(),
+        checksum=f"md5:{hashlib.md5(archive).hexdigest()}",
         size=len(archive),
         batches={split: {name: md5[name] for name in names} for split, names in splits.items()},
         batch_length=length,
@@ -183,7 +183,7 @@ def test_official_batches_in_their_order(places, official, form, split):
 
 def test_known_release_is_the_published_one():
     assert OFFICIAL.urls[0] == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-    assert OFFICIAL.md5 == "c58f30108f718f92721af3b95e74349a"
+    assert OFFICIAL.checksum == "md5:c58f30108f718f92721af3b95e74349a"
     # An independent copy of the checksums.
     from torchvision.datasets import CIFAR10
 
@@ -278,7 +278,7 @@ def test_truncated_archive(places, name, share):
 def test_truncated_official_archive(places, official, share):
     *_, archive, release = official
     (places.data / "cifar-10-python.tar.gz").write_bytes(archive[: int(len(archive) * share)])
-    with pytest.raises(CorruptDataError, match="MD5"):
+    with pytest.raises(CorruptDataError, match="its checksum is md5:"):
         cifar10("train", release=release)
     assert nothing_cached(places)
 

@@ -10,11 +10,11 @@ from salkit.data.download import download
 from salkit.errors import DataUnavailableError
 
 CONTENT = random.Random(0).randbytes(300_000)
-MD5 = hashlib.md5(CONTENT).hexdigest()
+CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
 def fetch(path, *servers, **options):
-    return download([s.url("file") for s in servers], path, md5=MD5, progress=False, timeout=5, **options)
+    return download([s.url("file") for s in servers], path, expected=CHECKSUM, progress=False, timeout=5, **options)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_plain(server, path):
 
 def test_progress_bar_counts_all_bytes(server, path, capsys):
     server.files["file"] = CONTENT
-    download([server.url("file")], path, md5=MD5, size=len(CONTENT))
+    download([server.url("file")], path, expected=CHECKSUM, size=len(CONTENT))
     assert "293k/293k" in capsys.readouterr().out
 
 
@@ -167,7 +167,7 @@ def test_nobody_there(path):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file"
     with pytest.raises(DataUnavailableError, match="refused") as caught:
-        download([url], path, md5=MD5, progress=False)
+        download([url], path, expected=CHECKSUM, progress=False)
     assert url in str(caught.value)
     assert names(path) == []
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from salkit.data import mnist
-from salkit.data.handwriting import MNIST_FILES, MNIST_MD5
+from salkit.data.handwriting import MNIST_CHECKSUMS, MNIST_FILES
 from salkit.errors import CorruptDataError, DataUnavailableError, InputError
 
 
@@ -30,7 +30,7 @@ def content():
 
 
 def checksums(content):
-    return {name: hashlib.md5(data).hexdigest() for name, data in content.items()}
+    return {name: f"md5:{hashlib.md5(data).hexdigest()}" for name, data in content.items()}
 
 
 def place(folder, content):
@@ -79,7 +79,7 @@ def test_truncated(places, content):
     known = checksums(content)
     images = raw / MNIST_FILES["test"][0]
     images.write_bytes(images.read_bytes()[:-3])
-    with pytest.raises(CorruptDataError, match="MD5"):
+    with pytest.raises(CorruptDataError, match="its checksum is md5:"):
         mnist("test", checksums=known)
 
 
@@ -103,4 +103,4 @@ def test_file_with_a_fitting_checksum_that_is_no_idx(places, content, bad):
 def test_known_checksums_are_the_published_ones():
     from torchvision.datasets import MNIST
 
-    assert dict(MNIST.resources) == MNIST_MD5
+    assert {name: f"md5:{digits}" for name, digits in MNIST.resources} == MNIST_CHECKSUMS

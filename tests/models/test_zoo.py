@@ -1,8 +1,9 @@
-"""Ready-trained networks: those in the package, and torchvision's from a local file or a (forbidden) download."""
+"""Ready-trained networks: the course's own, from a folder or fetched, and torchvision's, from a file or not at all."""
 
 import email.message
 import io
 import socket
+import sys
 import urllib.error
 import urllib.request
 
@@ -10,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from salkit import __version__
+from salkit.data.download import checksum
 from salkit.errors import CheckpointError, CorruptDataError, DataUnavailableError, InputError
 from salkit.models import (
-    ARCHITECTURES,
     Normalize,
     fc_net,
     imagenet_classes,
@@ -29,49 +31,127 @@ from salkit.models import (
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """A folder that stands in for the package's weights."""
-    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path)
-    return tmp_path
-
-
-def test_trained(shelf):
-    net = fc_net()
-    save_checkpoint(
-        shelf / "cifar10-fc.safetensors", net, architecture="fc", classes=tuple("abcdefghij"), test={"accuracy": 0.5}
+    """A network in a folder that stands in for ``salkit_weights``, the only one in the table; an empty cache."""
+    (tmp_path / "shelf").mkdir()
+    path = save_checkpoint(
+        tmp_path / "shelf" / "cifar10-fc.safetensors",
+        fc_net(),
+        architecture="fc",
+        classes=tuple("abcdefghij"),
+        test={"accuracy": 0.5},
     )
-    (shelf / "README.md").write_text("a model card")
-    assert trained_names() == ("fc",)
-    loaded = trained("fc")
-    assert not loaded.training and loaded.classes == tuple("abcdefghij")
-    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), loaded.parameters(), strict=True))
+    entry = {"file": path.name, "size": path.stat().st_size, "checksum": checksum(path, "sha256:")}
+    monkeypatch.setattr(zoo, "_table", lambda: {"fc": entry})
+    monkeypatch.setattr(zoo, "_weights_folder", lambda: path.parent)
+    monkeypatch.setenv("SALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SALKIT_DATA", raising=False)
+    return path
+
+
+@pytest.fixture
+def away(shelf, server, monkeypatch):
+    """The same network, on a server and nowhere else."""
+    monkeypatch.setattr(zoo, "REPOSITORY", server.url("")[:-1])
+    server.files[f"releases/download/v{__version__}/{shelf.name}"] = shelf.read_bytes()
+    shelf.unlink()
+    return server
+
+
+def assert_whole(tmp_path, *places):
+    assert trained("fc").classes == tuple("abcdefghij")
     assert trained_metadata("fc")["test"] == {"accuracy": 0.5}
+    found = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert [str(path) for path in found] == list(places)
+
+
+def test_a_network_of_the_package(shelf, tmp_path, server):
+    assert trained_names() == ("fc",)
+    assert not trained("fc").training
+    assert_whole(tmp_path, "shelf/cifar10-fc.safetensors")
 
 
 @pytest.mark.parametrize("ask", [trained, trained_metadata])
 def test_an_absent_network_lists_those_there_are(shelf, ask):
-    with pytest.raises(CheckpointError, match="no trained network 'vgg' comes with this salkit; there are: none"):
-        ask("vgg")
-    for name in ("resnet18", "fc"):
-        (shelf / f"cifar10-{name}.safetensors").touch()
-    with pytest.raises(CheckpointError, match="there are: fc, resnet18$"):
-        ask("vgg")
-    with pytest.raises(CheckpointError, match="there are: fc, resnet18$"):
-        ask("../secret")
+    for name in ("vgg", "../secret"):
+        with pytest.raises(CheckpointError, match=f"no trained network '{name}'; there are: fc$"):
+            ask(name)
 
 
-def test_no_weights_folder_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "_weights_folder", lambda: tmp_path / "absent")
-    assert trained_names() == ()
+def test_the_installed_package_comes_before_a_checkout(tmp_path, monkeypatch):
+    (tmp_path / "salkit_weights").mkdir()
+    (tmp_path / "salkit_weights" / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert zoo._weights_folder() == tmp_path / "salkit_weights"
+    assert "salkit_weights" not in sys.modules
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert (zoo._weights_folder() / "pyproject.toml").is_file()
 
 
-def test_every_network_in_the_package_loads_and_says_how_it_was_trained():
-    for name in trained_names():
-        record = trained_metadata(name)
-        assert record["architecture"] in ARCHITECTURES
-        assert {"history", "recipe", "data", "classes"} <= record.keys()
-        with torch.no_grad():
-            logits = trained(name)(torch.rand(2, *record.get("input", (3, 32, 32))))
-        assert logits.shape == (2, len(record["classes"])) and logits.isfinite().all()
+@pytest.mark.parametrize("variable", ["SALKIT_DATA", "SALKIT_CACHE"])
+def test_a_network_in_a_folder_of_ones_own(shelf, tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    shelf.parent.rename(tmp_path / "own" / "weights")
+    assert_whole(tmp_path, "own/weights/cifar10-fc.safetensors")
+
+
+def test_a_network_is_fetched_once(away, tmp_path):
+    assert_whole(tmp_path, "cache/weights/cifar10-fc.safetensors")
+    assert len(away.requests) == 1
+
+
+def test_where_there_is_no_release_the_tag_has_it(away, tmp_path):
+    (asset,) = away.files
+    away.files = {f"raw/v{__version__}/weights/cifar10-fc.safetensors": away.files[asset]}
+    assert_whole(tmp_path, "cache/weights/cifar10-fc.safetensors")
+    assert [name for name, _ in away.requests] == [asset, *away.files]
+
+
+def test_a_fetch_that_is_cut_in_the_middle_goes_on_there(away, tmp_path):
+    (asset,) = away.files
+    away.cuts[asset] = [100_000]
+    assert_whole(tmp_path, "cache/weights/cifar10-fc.safetensors")
+    (_, start), (_, resumed) = away.requests
+    assert start is None and 0 < int(resumed.removeprefix("bytes=").removesuffix("-")) <= 100_000
+
+
+def test_wrong_bytes_are_seen_by_nobody(away, tmp_path):
+    (asset,) = away.files
+    right = away.files[asset]
+    away.files[asset] = right[:-1] + bytes([right[-1] ^ 1])
+    with pytest.raises(DataUnavailableError, match="the checksum of what it gave is sha256:"):
+        trained("fc")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_damaged_file_or_one_of_another_version_is_passed_over(away, tmp_path):
+    (content,) = away.files.values()
+    for folder in ("shelf", "cache/weights"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "cifar10-fc.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert_whole(tmp_path, "cache/weights/cifar10-fc.safetensors", "shelf/cifar10-fc.safetensors")
+    assert (tmp_path / "cache/weights/cifar10-fc.safetensors").read_bytes() == content
+
+
+def test_without_a_network_it_says_what_helps(away, tmp_path, monkeypatch):
+    (asset,) = away.files
+    away.files = {}
+    with pytest.raises(DataUnavailableError) as caught:
+        trained("fc")
+    message = str(caught.value)
+    assert f"pip install {away.url('releases')}/download/v{__version__}/salkit_weights-{__version__}-py3-" in message
+    assert f"fetch {away.url(asset)} with" in message
+    assert message.endswith(f"put it at {tmp_path / 'cache/weights/cifar10-fc.safetensors'}")
+    monkeypatch.setenv("SALKIT_DATA", str(tmp_path / "data"))
+    with pytest.raises(DataUnavailableError, match=f"put it at {tmp_path / 'data/weights/cifar10-fc.safetensors'}$"):
+        trained("fc")
+
+
+def test_a_cache_that_cannot_be_written_is_found_before_anything_is_fetched(away, tmp_path):
+    (tmp_path / "cache").write_text("no folder")
+    with pytest.raises(DataUnavailableError, match="set SALKIT_CACHE"):
+        trained("fc")
+    assert away.requests == []
 
 
 # --- torchvision's

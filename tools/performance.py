@@ -158,7 +158,7 @@ def _reached(read: Read) -> str:
 
 What the recipes in `salkit/course/recipes` reach when they run to their end. Images that were kept out of the training images chose the epoch, and the test images were looked at once;
 with `resnet18_fine` twice: its second stage was added after they had shown what the first one reaches.
-A network whose weights do not come with the package is measured by a benchmark of its own, `benchmarks/recipes.py`."""  # noqa: E501
+A network that `salkit.models.trained` does not have is measured by a benchmark of its own, `benchmarks/recipes.py`."""  # noqa: E501
     shipped = {name: recipes.reached(models.trained_metadata(name)) for name in training.NETWORKS}
     measured = {name: {} for name in recipes.NAMES}
     for result in (read("recipes"), read("recipes-gpu")):
@@ -179,7 +179,7 @@ def chapter_section(read: Read) -> str:
     sources = [source for source in chapters.chapters() if chapters.twin_of(source).exists()]
     figures = {source: _of_record(source) | measured.get(source.stem, {}) for source in sources}
     text = """\
-The small profile on one core; in full on two cores with the networks that come with the package; in full on a GPU, where chapter 1 trains its networks anew.
+The small profile on one core; in full on two cores with the ready-trained networks; in full on a GPU, where chapter 1 trains its networks anew.
 Beside each time is the most memory that the chapter held: the process's, or on a GPU the GPU's. The limits are {limits}; **bold** is over.
 A chapter that no benchmark ran in full stands here with the run whose outputs the book shows, as on the [first page](index.md). That run may have had one thread only, or a busy machine."""  # noqa: E501
     names = {"fast": "small profile", "cpu": "in full, CPU", "gpu": "in full, GPU"}

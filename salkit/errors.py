@@ -45,5 +45,9 @@ class ProfileError(SalkitError, ValueError):
     """``SALKIT_PROFILE`` is neither ``full`` nor ``fast``."""
 
 
+class RecordError(SalkitError, ValueError):
+    """A result can't be recorded: its name is none or is taken, or its value is none that JSON could hold."""
+
+
 class SalkitWarning(UserWarning):
     """The call works, but its result is suspicious; the message says why."""

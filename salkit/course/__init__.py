@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "known_events": ("EVENT_CLASSES", "events"),
         "passengers": ("Flights", "flights", "windows"),
         "planted": ("tint_objects",),
+        "records": ("proportion",),
         "session": ("Run", "start"),
         "training": ("History", "augment", "evaluate", "fit"),
     },

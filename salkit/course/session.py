@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from .. import __version__
 from .._device import preferred_device
 from ..data import ImageSet, cifar10, scenes
-from ..errors import InputError, ProfileError
+from ..errors import InputError, ProfileError, RecordError
+from . import records
 
 PROFILES = ("full", "fast")
 SPLITS = ("train", "test")
@@ -36,6 +37,7 @@ class Run:
     profile: str
     device: torch.device
     seed: int
+    _recorded: set = field(default_factory=set, init=False, repr=False, compare=False)
 
     def pick(self, *, full: T, fast: T) -> T:
         """The value for this profile, so that a budget is visible where it is used."""
@@ -67,6 +69,30 @@ class Run:
             raise InputError(f"n must be at most {len(images)}, the images of the {split} split, not {n}")
         return images.split(n, seed=seed)[1]
 
+    def record(self, key: str, /, *, unit: str = "", **values) -> None:
+        """Keep results under a name, ``A1.accuracy``, in the notebook; nothing is shown.
+
+        The text quotes them by these names, and its sentences are checked against them: see CONTRIBUTING.md. A cell
+        that is run again records anew.
+
+        Args:
+            key: what begins the names: the number of the experiment, for example.
+            unit: what ``n`` of the intervals counts: ``"images"``, ``"classes"``, ``"trainings"``.
+            values: each an ``Interval`` (of ``mean_interval``, ``paired_difference``, ``course.proportion``), a
+                number, a string, a bool, or a dictionary of such values by name.
+
+        Raises:
+            RecordError: a name that is no identifier, an interval without a unit, a value that is not finite or of
+                another type, or a name that this cell has recorded already.
+        """
+        values = records.entries(key, values, unit)
+        shell = records.shell()
+        names = {(key, name, shell.execution_count if shell else None) for name in values}
+        if twice := names & self._recorded:
+            raise RecordError(f"{key}.{min(twice)[1]} was recorded before in this cell: each result needs its own name")
+        self._recorded.update(names)
+        records.keep(key, values, self.profile)
+
 
 def start(seed: int = 0) -> Run:
     """Read the profile, pick the device, seed the random number generators, and print one line that says so.
@@ -86,6 +112,7 @@ def start(seed: int = 0) -> Run:
     print(
         f"salkit {__version__} | profile {profile} | device {run.device} | data {_data_source(profile)} | "
         f"seed {seed} | Python {platform.python_version()} | torch {torch.__version__}"
+        + (" | the text quotes a full run: your numbers will differ" if profile == "fast" else "")
     )
     return run
 

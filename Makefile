@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check student slides pdf new-chapter bench lint address lock clean
+.PHONY: help book test execute try sync check student slides pdf new-chapter bench lint address lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -30,8 +30,11 @@ test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast pro
 execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them
 	$(RUN) -m tools.chapters execute $(CHAPTER)
 
-sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, keeping outputs
-	$(RUN) -m tools.chapters sync
+try: $(INSTALLED)  ## run chapters in the fast profile and write nothing; CHAPTER=02 for one of them
+	$(RUN) -m tools.chapters try $(CHAPTER)
+
+sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, keeping outputs; CONTRIBUTING.md has FROM=
+	$(RUN) -m tools.chapters sync $(CHAPTER) $(if $(FROM),--from $(FROM)) $(if $(DISCARD),--discard)
 
 check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 	$(RUN) -m tools.chapters check

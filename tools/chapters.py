@@ -3,8 +3,9 @@
 A chapter is written in ``book/NN-name.md``. Its twin ``book/NN-name.ipynb`` holds the same cells with the outputs of
 a full run: that is what the book, GitHub and Colab show. Run as ``python -m tools.chapters``:
 
-    sync              carry the sources into the twins; outputs of cells that did not change are kept
+    sync [NN ...]     carry the sources into the twins; outputs are kept, and a notebook with edits is left alone
     execute [NN ...]  run chapters from top to bottom and keep the outputs
+    try [NN ...]      run chapters in the fast profile and write nothing
     check             say what is wrong with the twins
     setup             print the set-up cell that every chapter begins with
 """
@@ -22,6 +23,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from copy import deepcopy
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import jupytext
@@ -30,7 +34,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from . import address
+from . import address, records
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -83,36 +87,110 @@ def read_twin(source: Path) -> NotebookNode:
 
 def write_twin(path: Path, notebook: NotebookNode) -> None:
     """Write a notebook whole or not at all."""
-    text = nbformat.writes(notebook) + "\n"
-    if not path.exists() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text)
-        os.replace(temporary, path)
+    _write(path, nbformat.writes(notebook) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        # Imported here, because it takes torch along, and most commands only read.
+        from salkit._cache import replacing
+
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def regenerate(source: Path) -> NotebookNode:
-    """The twin as it should be: the source's cells, and the stored outputs of those code cells that did not change.
+    """The twin as it should be, from the source and the outputs of the stored twin."""
+    return assemble(source.read_text(encoding="utf-8"), read_twin(source))
 
-    The ids follow from the cells' text, so the same source always gives the same twin.
+
+def assemble(text: str, stored: NotebookNode) -> NotebookNode:
+    """The twin of a text: its cells, with markers filled, and the stored outputs of those code cells that it has.
+
+    Outputs of code that the text doesn't have now are kept aside in the twin's metadata: put the code back, and it has
+    them again. The ids follow from the cells' text, so the same source always gives the same twin.
     """
-    notebook = jupytext.read(source, fmt="md:myst")
-    stored = read_twin(source)
+    notebook = jupytext.reads(text, fmt="md:myst")
+    of_run = stored.metadata.get("salkit", {})
     outputs = defaultdict(list)
-    for cell in code_cells(stored):
-        outputs[_fingerprint(cell)].append(cell)
+    for cell in [*code_cells(stored), *of_run.get("kept", [])]:
+        if cell.execution_count:
+            outputs[_fingerprint(cell)].append(cell)
+    for cell in code_cells(notebook):
+        if outputs[_fingerprint(cell)]:
+            found = outputs[_fingerprint(cell)].pop(0)
+            cell.outputs, cell.execution_count = found.outputs, found.execution_count
+    tree, _ = records.stored(notebook)
     seen = defaultdict(int)
     for cell in notebook.cells:
-        seen[cell.source] += 1
-        cell.id = _sha(f"{cell.cell_type} {seen[cell.source]} {cell.source}")[:12]
-        if cell.cell_type == "code" and outputs[_fingerprint(cell)]:
-            kept = outputs[_fingerprint(cell)].pop(0)
-            cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
+        name = records.emptied(cell.source)
+        seen[name] += 1
+        cell.id = _sha(f"{cell.cell_type} {seen[name]} {name}")[:12]
+        if cell.cell_type == "markdown":
+            cell.source, _ = records.fill(cell.source, tree)
+        elif records.IN_ALT.search(alt := _alt(cell)):
+            shown, _ = records.fill(alt, tree, records.IN_ALT)
+            cell.metadata["mystnb"]["image"]["alt"] = shown
+            cell.metadata["salkit"] = {"alt": alt, "shown": shown}
+    aside = [
+        {"source": cell.source, "outputs": cell.outputs, "execution_count": cell.execution_count}
+        for cell in chain(*outputs.values())
+    ]
     notebook.metadata["language_info"] = LANGUAGE
-    if "salkit" in stored.metadata:
-        notebook.metadata["salkit"] = stored.metadata["salkit"]
+    kept = {"kept": aside} if aside else {}
+    of_run = {key: value for key, value in of_run.items() if key != "kept"}
+    notebook.metadata["salkit"] = {**of_run, "written": contents(notebook), **kept}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def _alt(cell: NotebookNode) -> str:
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+
+
+def contents(notebook: NotebookNode) -> str:
+    """A digest of what people write in a notebook: cells, tags, alt texts; not what is filled in, and no outputs."""
+    cells = [
+        (cell.cell_type, records.emptied(cell.source).strip(), sorted(as_written(cell).items()))
+        for cell in notebook.cells
+        if cell.source.strip()
+    ]
+    return _sha(json.dumps(cells, sort_keys=True))[:16]
+
+
+def as_written(cell: NotebookNode) -> dict:
+    """A cell's metadata as the source has it: with the markers of its alt text, and without what an editor added."""
+    metadata = deepcopy({key: cell.metadata[key] for key in ("tags", "mystnb", "cellView") if key in cell.metadata})
+    template = cell.metadata.get("salkit", {})
+    if template and _alt(cell) == template["shown"]:
+        metadata["mystnb"]["image"]["alt"] = template["alt"]
+    return metadata
+
+
+def is_edited(source: Path) -> bool:
+    """Whether somebody wrote into the twin what its source doesn't have."""
+    stored = read_twin(source)
+    known = (stored.metadata.get("salkit", {}).get("written"), regenerate(source).metadata["salkit"]["written"])
+    return twin_of(source).exists() and contents(stored) not in known
+
+
+def taken_over(text: str, edited: NotebookNode) -> str:
+    """The text of a chapter with what was edited in its notebook; lines that nobody edited stay as they are."""
+    base = jupytext.reads(text, fmt="md:myst")
+    notebook = deepcopy(base)
+    notebook.cells = deepcopy([cell for cell in edited.cells if cell.source.strip()])
+    for cell in notebook.cells:
+        cell.metadata = NotebookNode(as_written(cell))
+    wanted = jupytext.writes(notebook, fmt="md:myst")
+    # jupytext folds long alt texts anew everywhere, so only the difference between two texts of its own is taken over.
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("source", "base", "edited")]
+        for path, version in zip(paths, (text, jupytext.writes(base, fmt="md:myst"), wanted)):
+            path.write_text(version, encoding="utf-8")
+        command = ["git", "merge-file", "-p", "--theirs", *map(str, paths)]
+        merged = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    same = contents(jupytext.reads(merged, fmt="md:myst")) == contents(notebook)
+    return merged if same else wanted
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -146,9 +224,8 @@ def execute(source: Path) -> NotebookNode:
     Raises:
         CellExecutionError: when a cell fails.
     """
-    notebook = regenerate(source)
-    for cell in code_cells(notebook):
-        cell.outputs, cell.execution_count = [], None
+    text = source.read_text(encoding="utf-8")
+    notebook = assemble(text, nbformat.v4.new_notebook())
     begun = time.perf_counter()
     client = NotebookClient(
         notebook,
@@ -177,7 +254,7 @@ def execute(source: Path) -> NotebookNode:
         **record,
         "digest": digest(notebook),
     }
-    return notebook
+    return assemble(text, notebook)
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -233,17 +310,36 @@ def problems(source: Path, notebook: NotebookNode | None = None) -> list[str]:
         if not twin_of(source).exists():
             return [f"{source.stem}: it has no twin: run make execute CHAPTER={source.stem[:2]}"]
         notebook = read_twin(source)
-    found = _out_of_step(source, notebook) + _not_a_clean_run(notebook)
+    found = _out_of_step(source, notebook) + _faults(notebook) + _in_text(source, notebook)
+    return [f"{source.stem}: {problem}" for problem in found]
+
+
+def _in_text(source: Path, notebook: NotebookNode) -> list[str]:
+    """What the text says that isn't recorded; another run is no remedy."""
+    text, (tree, _) = source.read_text(encoding="utf-8"), records.stored(notebook)
+    evidence = source.parent / "evidence" / f"{source.stem[:2]}.yml"
+    return records.problems(text, notebook) + records.evidence_problems(text, tree, evidence)
+
+
+def _faults(notebook: NotebookNode) -> list[str]:
+    """What is wrong with a notebook by itself."""
+    _, twice = records.stored(notebook, notebook.metadata.get("salkit", {}).get("profile", ""))
+    found = _not_a_clean_run(notebook) + twice
+    cells = code_cells(notebook)
+    if not cells or cells[0].source != address.current().setup_cell:
+        found.append("the first code cell is not the standard set-up cell that python -m tools.chapters setup prints")
+    if any(MARKDOWN_IMAGE.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"):
+        found.append("an image in the prose has no alt text")
     for number, cell in enumerate(code_cells(notebook), start=1):
         found += [f"code cell {number}: {problem}" for problem in _in_outputs(cell)]
     size = len(nbformat.writes(notebook).encode())
     if size > MAX_BYTES:
         found.append(f"its twin has {size / 1e6:.2f} MB, the most is {MAX_BYTES / 1e6} MB: fewer or smaller images")
-    return [f"{source.stem}: {problem}" for problem in found]
+    return found
 
 
 def _out_of_step(source: Path, notebook: NotebookNode) -> list[str]:
-    expected = regenerate(source)
+    expected = assemble(source.read_text(encoding="utf-8"), notebook)
     found = []
     if _view(notebook) != _view(expected):
         found.append("the twin is out of step with its source: run make sync")
@@ -253,11 +349,6 @@ def _out_of_step(source: Path, notebook: NotebookNode) -> list[str]:
         found.append(f"code cells changed since the twin was executed: {rerun}")
     if record.get("profile") != "full":
         found.append(f"the twin was executed in the profile {record.get('profile')!r}, not 'full': {rerun}")
-    cells = code_cells(expected)
-    if not cells or cells[0].source != address.current().setup_cell:
-        found.append("the first code cell is not the standard set-up cell that python -m tools.chapters setup prints")
-    if any(MARKDOWN_IMAGE.search(cell.source) for cell in expected.cells if cell.cell_type == "markdown"):
-        found.append("an image in the prose has no alt text")
     return found
 
 
@@ -298,7 +389,7 @@ def _in_outputs(cell: NotebookNode) -> list[str]:
         if match := ABSOLUTE_PATH.search(text):
             found.append(f"an output shows a path of somebody's machine: {match.group()!r}")
     if has_image:
-        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip()
+        alt = _alt(cell).strip()
         if not alt:
             found.append("its figure has no alt text: set mystnb.image.alt in the cell's metadata to what it shows")
         elif FILE_NAME.fullmatch(alt):
@@ -319,10 +410,51 @@ def chosen(numbers: list[str]) -> list[Path]:
     return [path for path in everything if not numbers or {path.stem, path.stem[:2]} & set(numbers)]
 
 
-def sync_all() -> int:
-    for source in chapters():
-        write_twin(twin_of(source), regenerate(source))
-    return 0
+def sync_one(source: Path, *, from_notebook: bool = False, discard: bool = False) -> bool:
+    """Carry a chapter's source into its twin, and what is recorded there into the markers of both.
+
+    Args:
+        source: the chapter.
+        from_notebook: what was edited in the twin is carried into the source before.
+        discard: what was edited in the twin is dropped.
+
+    Returns:
+        whether that was done; else both files are as they were, and a message says why.
+    """
+    text, stored = source.read_text(encoding="utf-8"), read_twin(source)
+    here = f"CHAPTER={source.stem[:2]}"
+    if is_edited(source) and from_notebook:
+        before, text = contents(assemble(text, stored)), taken_over(text, stored)
+        if before != stored.metadata.get("salkit", {}).get("written"):
+            aside = REFUSED / source.name
+            _write(aside, text)
+            print(
+                f"{source.stem}: its .md was edited as well, so both are left as they were. The notebook's text is in "
+                f"{aside}: carry what you need into the .md, then make sync DISCARD=1 {here}",
+                file=sys.stderr,
+            )
+            return False
+    elif is_edited(source) and not discard:
+        print(
+            f"{source.stem}: its notebook has edits that its .md hasn't, so both are left as they were. "
+            f"make sync FROM=notebook {here} takes them over, make sync DISCARD=1 {here} drops them",
+            file=sys.stderr,
+        )
+        return False
+    notebook = assemble(text, stored)
+    _keep(source, text, notebook)
+    if notebook.metadata["salkit"].get("kept"):
+        bare = [str(i) for i, cell in enumerate(code_cells(notebook), start=1) if not cell.execution_count]
+        print(
+            f"{source.stem}: code changed (code cells without outputs now: {', '.join(bare) or 'none'}). "
+            f"The old outputs are kept aside until make execute {here}; with the old code they come back"
+        )
+    return True
+
+
+def _keep(source: Path, text: str, notebook: NotebookNode) -> None:
+    _write(source, records.fill(text, records.stored(notebook)[0])[0])
+    write_twin(twin_of(source), notebook)
 
 
 def check_all() -> int:
@@ -331,19 +463,35 @@ def check_all() -> int:
     return int(bool(found))
 
 
-def execute_all(numbers: list[str]) -> int:
-    """Execute chapters one after the other; a failed or refused one keeps its old twin, and the others still run."""
-    # A kernel runs in book/, and a relative folder would be another one there.
+def _prepare() -> None:
+    """Before a kernel starts."""
+    # It runs in book/, and a relative folder would be another one there.
     for variable in ("SALKIT_DATA", "SALKIT_CACHE"):
         if os.environ.get(variable):
             os.environ[variable] = str(Path(os.environ[variable]).expanduser().resolve())
     # matplotlib announces on stderr, once, that it looks for fonts: here and not in a chapter.
     subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], stderr=subprocess.DEVNULL)
-    return int(not all([execute_one(source) for source in chosen(numbers)]))
+
+
+def try_one(source: Path) -> bool:
+    """Run a chapter in the profile of the environment, say what is wrong with it, and write nothing."""
+    try:
+        notebook = execute(source)
+    except CellExecutionError as error:
+        print(f"{source.stem}: a cell failed\n{error}", file=sys.stderr)
+        return False
+    run = notebook.metadata["salkit"]
+    found = _faults(notebook) + records.problems(source.read_text(encoding="utf-8"), notebook, run["profile"])
+    print(*(f"{source.stem}: {problem}" for problem in found), sep="\n", file=sys.stderr, end="\n" if found else "")
+    memory = f"at most {run['memory_mb']:,} MB" if run["memory_mb"] else "memory not measured"
+    print(f"{source.stem}: {run['seconds']} s in the profile {run['profile']}, {memory}; nothing was written")
+    return not found
 
 
 def execute_one(source: Path) -> bool:
-    """Execute a chapter and keep the result, if it can be published."""
+    """Execute a chapter and keep the result, if it can be published; a failed or refused one keeps its old twin."""
+    if is_edited(source):
+        return sync_one(source)  # which refuses, and says so before work is done for nothing
     print(f"{source.stem}: running in profile {os.environ.get('SALKIT_PROFILE') or 'full'}", flush=True)
     started = time.perf_counter()
     try:
@@ -351,33 +499,44 @@ def execute_one(source: Path) -> bool:
     except CellExecutionError as error:
         print(f"{source.stem}: a cell failed, the twin stays as it was\n{error}", file=sys.stderr)
         return False
-    found = problems(source, notebook)
+    found = _out_of_step(source, notebook) + _faults(notebook)
     if found:
         refused = REFUSED / twin_of(source).name
         write_twin(refused, notebook)
-        print(*found, sep="\n", file=sys.stderr)
+        print(*(f"{source.stem}: {problem}" for problem in found), sep="\n", file=sys.stderr)
         print(f"{source.stem}: the twin stays as it was; this run is in {refused}", file=sys.stderr)
         return False
-    write_twin(twin_of(source), notebook)
+    _keep(source, source.read_text(encoding="utf-8"), notebook)
     print(f"{source.stem}: executed in {time.perf_counter() - started:.0f} s")
-    return True
+    unsaid = _in_text(source, notebook)
+    print(*(f"{source.stem}: {problem}" for problem in unsaid), sep="\n", file=sys.stderr, end="\n" if unsaid else "")
+    return not unsaid
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.chapters", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("sync", "execute", "check", "setup"))
-    parser.add_argument("numbers", nargs="*", help="chapters to execute, such as 02; all, if none is given")
+    parser.add_argument("command", choices=("sync", "execute", "try", "check", "setup"))
+    parser.add_argument("numbers", nargs="*", help="chapters, such as 02; all, if none is given")
+    parser.add_argument("--from", dest="take", choices=("notebook",), help="sync: take over what was edited there")
+    parser.add_argument("--discard", action="store_true", help="sync: drop what was edited in the notebook")
     options = parser.parse_args()
-    if options.command == "sync":
-        return sync_all()
+    if (options.take or options.discard) and not options.numbers:
+        parser.error("say for which chapter: CHAPTER=14")
     if options.command == "check":
         return check_all()
     if options.command == "setup":
         print(address.current().setup_cell)
         return 0
-    return execute_all(options.numbers)
+    if options.command == "try":
+        os.environ["SALKIT_PROFILE"] = "fast"
+    if options.command != "sync":
+        _prepare()
+    synced = partial(sync_one, from_notebook=bool(options.take), discard=options.discard)
+    command = {"sync": synced, "execute": execute_one, "try": try_one}[options.command]
+    # One that fails doesn't keep the others from their turn.
+    return int(not all([command(source) for source in chosen(options.numbers)]))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from . import chapters
+from . import chapters, records
 from .student import is_solution
 
 OUTPUT = chapters.ROOT / "_build" / "slides"
@@ -231,7 +231,7 @@ def sections(source: Path) -> list[Section]:
     found = [Section(source.stem)]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for part in _blocks(_nodes(cell.source), source.parent):
+            for part in _blocks(_nodes(records.bare(cell.source)), source.parent):
                 if isinstance(part, Section):
                     found.append(part)
                 else:

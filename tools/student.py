@@ -14,7 +14,7 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
-from . import address, chapters
+from . import address, chapters, records
 
 OUTPUT = chapters.ROOT / "_build" / "student"
 
@@ -50,7 +50,8 @@ def student_edition(source: Path) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         else:
-            cell.source = BESIDE.sub(_published, ANSWER.sub("", cell.source))
+            cell.source = BESIDE.sub(_published, records.bare(ANSWER.sub("", cell.source)))
+        cell.metadata.pop("salkit", None)
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     notebook.metadata.pop("salkit", None)
     return notebook

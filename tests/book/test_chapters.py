@@ -80,7 +80,7 @@ def source(tmp_path):
         cell.execution_count = count
     cells[1].outputs = [new_output("stream", name="stdout", text="salkit | profile full\n")]
     cells[2].outputs = [new_output("display_data", {"image/png": PNG, "text/plain": "<Figure>"})]
-    notebook.metadata["salkit"] = {"profile": "full", "digest": chapters.digest(notebook)}
+    notebook.metadata["salkit"] |= {"profile": "full", "digest": chapters.digest(notebook)}
     chapters.write_twin(chapters.twin_of(source), notebook)
     return source
 
@@ -208,6 +208,102 @@ def test_sync_gives_the_same_bytes_again_and_unique_ids(source):
     nbformat.validate(chapters.read_twin(source))
 
 
+def edit(source, old, new):
+    """Change a chapter's twin as Jupyter does when a person edits a cell and saves."""
+    notebook = chapters.read_twin(source)
+    changed = [cell for cell in notebook.cells if old in cell.source]
+    assert changed
+    for cell in changed:
+        cell.source = cell.source.replace(old, new)
+        cell.metadata["editable"] = True
+    chapters.write_twin(chapters.twin_of(source), notebook)
+
+
+@pytest.mark.parametrize(("old", "new"), [("Prose.", "Prose, and my answer."), ("range(3)", "range(5)")])
+def test_sync_leaves_a_notebook_with_edits_alone_and_says_what_to_do(source, capsys, old, new):
+    edit(source, old, new)
+    before = [path.read_bytes() for path in (source, chapters.twin_of(source))]
+    assert not chapters.sync_one(source)
+    said = capsys.readouterr().err
+    assert "07-trial" in said and "make sync FROM=notebook CHAPTER=07" in said and "DISCARD=1 CHAPTER=07" in said
+    assert not chapters.execute_one(source), "a run would drop them as well"
+    assert [path.read_bytes() for path in (source, chapters.twin_of(source))] == before
+
+
+def test_edits_are_taken_over_from_the_notebook_and_nothing_else_changes(source):
+    text = source.read_text()
+    edit(source, "Prose.", "Prose, and my answer.")
+    assert chapters.sync_one(source, from_notebook=True)
+    assert source.read_text() == text.replace("Prose.", "Prose, and my answer.")
+    assert chapters.problems(source) == []
+
+
+def test_edits_in_the_notebook_are_dropped_on_demand(source):
+    before = source.read_bytes(), chapters.twin_of(source).read_bytes()
+    edit(source, "Prose.", "Prose, and my answer.")
+    assert chapters.sync_one(source, discard=True)
+    assert (source.read_bytes(), chapters.twin_of(source).read_bytes()) == before
+
+
+def test_edits_in_both_are_both_kept(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(chapters, "REFUSED", tmp_path / "refused")
+    edit(source, "Prose.", "Prose of the notebook.")
+    source.write_text(source.read_text().replace("# A chapter", "# The chapter"))
+    before = source.read_bytes(), chapters.twin_of(source).read_bytes()
+    assert not chapters.sync_one(source, from_notebook=True)
+    assert "its .md was edited as well" in capsys.readouterr().err
+    assert (source.read_bytes(), chapters.twin_of(source).read_bytes()) == before
+    assert "Prose of the notebook." in (tmp_path / "refused" / "07-trial.md").read_text()
+
+
+def test_what_jupyter_writes_by_itself_is_no_edit(source):
+    notebook = chapters.read_twin(source)
+    notebook.cells[0].metadata["collapsed"] = True
+    notebook.cells.append(nbformat.v4.new_code_cell(""))
+    chapters.write_twin(chapters.twin_of(source), notebook)
+    assert chapters.sync_one(source) and chapters.problems(source) == []
+
+
+def test_the_outputs_of_code_come_back_with_the_code(source, capsys):
+    text, twin = source.read_text(), chapters.twin_of(source)
+    before = twin.read_bytes()
+    for _ in range(2):  # a second sync must not lose them either
+        source.write_text(text.replace("range(3)", "range(4)"))
+        assert chapters.sync_one(source)
+        assert "code cells without outputs now: 3" in capsys.readouterr().out
+        assert not png_cell(chapters.read_twin(source)).outputs
+        assert any("code cells changed" in problem for problem in chapters.problems(source))
+    source.write_text(text[: text.rindex("```{code-cell}")])
+    assert chapters.sync_one(source)
+    source.write_text(text)
+    assert chapters.sync_one(source)
+    assert twin.read_bytes() == before and chapters.problems(source) == []
+
+
+@pytest.mark.parametrize("chapter", chapters.chapters(), ids=lambda path: path.stem)
+def test_taking_over_one_edit_changes_one_line_of_a_real_chapter(chapter, tmp_path):
+    text, notebook = chapter.read_text(), chapters.regenerate(chapter)
+    assert chapters.taken_over(text, notebook) == text
+    notebook.cells[0].source += " And my own line."
+    changed = chapters.taken_over(text, notebook)
+    (new,) = set(changed.splitlines()) - set(text.splitlines())
+    assert new.endswith(" And my own line.") and len(changed.splitlines()) == len(text.splitlines())
+
+
+def test_try_runs_in_fast_and_writes_nothing(source, monkeypatch, capsys):
+    monkeypatch.setenv("SALKIT_PROFILE", "fast")
+    monkeypatch.setenv("PYTHONPATH", str(chapters.ROOT))
+    before = {path: path.read_bytes() for path in source.parent.iterdir()}
+    assert chapters.try_one(source)
+    said = capsys.readouterr()
+    assert "in the profile fast" in said.out and " MB" in said.out and said.err == ""
+    source.write_text(source.read_text().replace("A straight line rises from left to right.", "''"))
+    before[source] = source.read_bytes()
+    assert not chapters.try_one(source)
+    assert "no alt text" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in source.parent.iterdir()} == before
+
+
 def test_another_address_in_the_set_up_cell_keeps_its_outputs(source, monkeypatch):
     elsewhere = address.Address("https://github.com/somebody/else", "9.9.9")
     monkeypatch.setattr(address, "current", lambda: elsewhere)
@@ -219,6 +315,7 @@ def test_another_address_in_the_set_up_cell_keeps_its_outputs(source, monkeypatc
 
 def test_a_picture_in_the_prose_needs_alt_text(source):
     write(source.parent, "\n![](x.png)\n" + BODY)
+    assert chapters.sync_one(source)
     assert any("in the prose" in problem for problem in chapters.problems(source))
 
 

@@ -225,7 +225,8 @@ def test_the_page_shows_the_number_and_nothing_of_the_marks(executed):
     article = page[page.index("<article") : page.index("</article>")]
     assert '<img alt="A line to 61 %, FC is ahead."' in article
     assert "<strong>fully connected</strong>" in article
-    assert article.count('<div class="output') == 1, "the printed line, and nothing of the records"
+    kinds = re.findall(r'<div class="output (\w+)', article)
+    assert kinds == ["stream"] and article.count("<img ") == 1, "the line of start() and the figure, nothing else"
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", re.sub(r"<!--.*?-->", "", article, flags=re.S)))
     assert "is right on 60.7 % of the images, the convolutional one on less: 7 of 80 are right." in words
     assert "4,889,834 −12.3 % [−15.0 %, −10.0 %]" in words

@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks import chapters as chapter_times
 from salkit._cache import write_file
 
-from . import chapters
+from . import chapters, records
 
 PAGE = chapters.BOOK / "index.md"
 PICTURE = chapters.BOOK / "_static" / "front.png"
@@ -73,7 +73,7 @@ class Times:
 
 def words(notebook) -> int:
     """How many words of prose a chapter has: no code, no formulas on lines of their own, no links' addresses."""
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    prose = "\n".join(records.bare(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     prose = re.sub(r"\$\$.*?\$\$|```.*?```|</?[a-z][^>\n]*>|\]\([^)]*\)|\{cite:\w\}`[^`]*`", " ", prose, flags=re.S)
     return len(re.findall(r"[^\W_][\w'’.,-]*", prose))
 

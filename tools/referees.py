@@ -29,7 +29,7 @@ TARGET = torch.tensor([3, 7])
 BASELINE = 0.25  # exact in 32 bits
 N_STEPS = 4
 N_SAMPLES = 3
-NO_REFEREE = ("rise", "edge_map", "random_map")
+NO_REFEREE = ("deeplift", "rise", "edge_map", "random_map")
 RECTIFIER_RULES = ("deconvnet", "guided_backprop", "guided_gradcam")
 BY_DEFINITION, BY_REWRITING = "ᵈ", "ᵐ"
 
@@ -159,11 +159,11 @@ SMALL = {
         "conv2",
         "modules_of_acts.2",
         rewritten=_with_modules,
-        off=(*RECTIFIER_RULES, "deeplift", "cam"),
+        off=(*RECTIFIER_RULES, "cam"),
     ),
     "in-place": Kind(lambda: SmallNet(lambda: nn.ReLU(inplace=True)), "modules_of_acts.1", "modules_of_acts.2"),
     "reused": Kind(
-        lambda: SmallNet(_one_relu()), "conv2", "modules_of_acts.2", rewritten=_with_modules, off=("deeplift", "cam")
+        lambda: SmallNet(_one_relu()), "conv2", "modules_of_acts.2", rewritten=_with_modules, off=("cam",)
     ),
     "pre-activation": Kind(
         lambda: SmallNet(nn.ReLU, skip=True), "conv2", "modules_of_acts.2", off=RECTIFIER_RULES
@@ -171,7 +171,7 @@ SMALL = {
 }
 TORCHVISION = {
     "ResNet-18": Kind(
-        lambda: classifier("resnet18")[0], "layer2", "11", 64, rewritten=_resnet_rewritten, off=("deeplift", "cam")
+        lambda: classifier("resnet18")[0], "layer2", "11", 64, rewritten=_resnet_rewritten, off=("cam",)
     ),
     "VGG-11": Kind(lambda: classifier("vgg11")[0], "features.10", size=64),
     "MobileNetV3-small": Kind(lambda: classifier("mobilenet_v3_small")[0], "features.3", size=64),
@@ -181,14 +181,14 @@ TORCHVISION = {
         "1",
         64,
         rewritten=_densenet_rewritten,
-        off=(*RECTIFIER_RULES, "deeplift", "cam"),
+        off=(*RECTIFIER_RULES, "cam"),
     ),
 }
 SHIPPED = {
     "fc": Kind(lambda: trained("fc"), None),
     "shallow_cnn": Kind(lambda: trained("shallow_cnn"), "net.features.2"),
     "resnet18": Kind(
-        lambda: trained("resnet18"), "net.layer2", "12", rewritten=_resnet_rewritten, off=("deeplift", "cam")
+        lambda: trained("resnet18"), "net.layer2", "12", rewritten=_resnet_rewritten, off=("cam",)
     ),
     "efficientnet_b0": Kind(lambda: trained("efficientnet_b0"), "net.features.4", "net.features"),
 }
@@ -236,8 +236,6 @@ def by_captum(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tens
         return torch.stack([attr.Saliency(net).attribute(copy, TARGET, abs=False) for copy in noisy]).mean(0)
     if method == "integrated_gradients":
         return attr.IntegratedGradients(net).attribute(x, BASELINE, TARGET, n_steps=N_STEPS)
-    if method == "deeplift":
-        return attr.DeepLift(net).attribute(x, torch.full_like(x, BASELINE), TARGET)
     if method == "deconvnet":
         return attr.Deconvolution(net).attribute(x, TARGET)
     if method == "guided_backprop":
@@ -262,7 +260,6 @@ def by_salkit(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tens
     options = {
         "smoothgrad": {"n_samples": N_SAMPLES},
         "integrated_gradients": {"baseline": BASELINE, "n_steps": N_STEPS},
-        "deeplift": {"baseline": BASELINE},
         "gradcam": {"layer": layer, "relu": False, "upsample": False},
         "guided_gradcam": {"layer": layer},
         "cam": {"upsample": False},
@@ -431,6 +428,7 @@ The same measure, of captum against the definition:
 - `smoothgrad`: against the mean of captum's gradients over the same noisy copies. Captum's own noise depends on how many copies go into one pass.
 - `cam`: captum has none. With a pooled head it equals captum's Grad-CAM of the pooled layer, times the number of places.
 - `gradcam`: before its ReLU and its enlargement. `guided_gradcam`: with captum's enlargement set to bilinear.
+- `deeplift`: not against captum, whose rule is wrong where the input of a rectifier also goes elsewhere (a ReLU6 network, a skip connection), loses a part of the sum at max pools, and is the plain gradient for a GELU or a SiLU. The referee is completeness, to `1e-9`, for each activation, pool and product in turn, and networks worked out by hand. Captum is asked only where it is complete itself.
 - `rise`, `edge_map`, `random_map`: captum has none. The tests hold `rise` against its formula, with the masks read off the images that the network gets.
 
 ## What does not apply where

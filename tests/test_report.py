@@ -397,10 +397,10 @@ def test_errors_come_before_any_map(photos, tmp_path, monkeypatch):
 def test_a_failing_disk_leaves_the_old_page(tmp_path, monkeypatch):
     (tmp_path / "r.html").write_text("old")
 
-    def full(self, text, **options):
+    def full(self, content):
         raise OSError(28, "No space left on device", str(self))
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OSError):
         salkit.report(Flat(), torch.rand(1, 3, 8, 8), methods=["gradient"], output=tmp_path / "r.html", progress=False)
     monkeypatch.undo()

@@ -245,7 +245,7 @@ ROWS: dict[str, list[Row]] = {
             "01",
             "How long to the source's accuracy?",
             ("| test loss, ours | # | # | # | # |",),
-            "loss {0}, {1}, {2}, {3}; the times are in [a table of their own](performance.md#training)",
+            "loss {0}, {1}, {2}, {3}; `benchmarks/training.py` measures the times",
             lambda c: graded(number(x) <= t for x, t in zip(c, (1.3733, 1.0563, 0.8514, 0.7434))),
         ),
         Row(

@@ -240,9 +240,9 @@ class Trace(_Calls):
         """The last place, if there is no doubt about it: a short way for convolutional networks."""
         for _, (known, shape, order, bare) in sorted(self._noted.items(), key=lambda item: item[0], reverse=True):
             batch, positions = _positions(shape, order)
-            if order != "first" or len(positions) != len(self._around):
-                return None
             if batch == 1 and math.prod(positions) > 1:
+                if order != "first" or len(positions) != len(self._around):
+                    return None
                 return self._named(Place(known.call, known.item, known.function, shape, order, 0, positions, bare))
         return None
 

@@ -207,7 +207,8 @@ def slope(function: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, reference:
         with torch.enable_grad():
             leaf = x.clone().requires_grad_()
             (derivative,) = torch.autograd.grad(function(leaf).sum(), leaf)
-        change = torch.where(none, derivative.to(dtype), change)
+        # A root has no finite derivative at 0; where nothing changes, what is passed back adds nothing.
+        change = torch.where(none, derivative.to(dtype).nan_to_num(0, 0, 0), change)
     return change.to(x.dtype)
 
 

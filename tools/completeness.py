@@ -215,15 +215,16 @@ TEMPLATE = """
 ## Completeness, in per cent
 
 A map of integrated gradients or DeepLift adds up to the change of the score from the baseline. What is missing from
-the sums of a few maps, in per cent of these changes; 64 bits, a baseline of {baseline}, {steps} steps for integrated gradients, weights
-that are alive (biases and heads drawn, statistics from a pass in training mode).
+the sums of a few maps, in per cent of these changes; 64 bits, a baseline of {baseline}, {steps} steps for integrated
+gradients, weights that are alive (biases and heads drawn, statistics from a pass in training mode).
 
 | network | integrated gradients | DeepLift |
 |---|---|---|
 {rows}
 
 **warns**: the call says what is missing, in per cent for DeepLift. **refused**: the model hides its functions. What is
-missing from integrated gradients comes from the corners of the rectifiers, and shrinks with more steps.
+missing from integrated gradients comes from the corners of the rectifiers, and shrinks with more steps; they warn where
+it is more than a tenth of the change of the score and a hundredth of the map's magnitudes together.
 """
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from salkit.data import ImageSet
 from salkit.errors import InputError
@@ -249,7 +250,7 @@ def test_weights_that_are_computed_from_others(norm):
     """They carry a graph after a training step, which can't be copied as it is."""
     net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     if norm == "pruned":
-        nn.utils.prune.l1_unstructured(net[0], "weight", 0.5)
+        prune.l1_unstructured(net[0], "weight", 0.5)
     else:
         getattr(nn.utils, norm)(net[0])
     x = torch.rand(5, 4)

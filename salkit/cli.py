@@ -135,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
         "lists them all",
     )
     explain.add_argument(
-        "--target", metavar="CLASS", help="the class to explain, by number or name (default: the one predicted)"
+        "--target",
+        metavar="CLASS",
+        help="the class to explain, by number or name (default: the one predicted; of a single output, that one)",
     )
     explain.add_argument(
         "--layer", metavar="NAME", help="the layer that gradcam and its kin read, as net.layer3 (default: the last)"
@@ -365,9 +367,13 @@ def _outputs(files: list[Path], kind: str, arguments) -> dict[Path, Path]:
 @contextmanager
 def _passes_counted(model) -> Iterator[None]:
     """On a terminal, and where it takes more than two seconds: how many images went through the network."""
+    import torch
     from tqdm import tqdm
 
-    with tqdm(unit=" images through the network", delay=2, leave=False, disable=None) as bar:
+    if not sys.stderr.isatty() or isinstance(model, torch.jit.ScriptModule):  # such a module takes no hooks
+        yield
+        return
+    with tqdm(unit=" images through the network", delay=2, leave=False) as bar:
         handle = model.register_forward_pre_hook(lambda _model, inputs: bar.update(len(inputs[0])) and None)
         try:
             yield

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import targets
-from ._state import run, untouched
-from .attribution.core import differentiate
-from .errors import InputError, TargetError
+from ._state import untouched
+from .errors import InputError, NotDifferentiableError, TargetError
 
 
 def class_image(
@@ -68,12 +67,15 @@ def class_image(
     with untouched(model, start.to(weights)) as first:
         target = targets.check(target, len(first))
         image = first.clone().clamp(low, high).requires_grad_()
-        # Once by itself: below, the penalty would hide that nothing links the score to the image.
-        differentiate(model, image, target, first=True, whole=target)
         optimizer = torch.optim.Adam([image], lr)
-        for _ in range(steps):
+        for step in range(steps):
             rows, columns = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
-            score = targets.score(run(model, image.roll((rows, columns), (2, 3))), target)
+            outputs = model(image.roll((rows, columns), (2, 3)))
+            if step == 0:
+                targets.inspect(outputs, target)
+            score = targets.score(outputs, target)
+            if not score.requires_grad:
+                raise NotDifferentiableError("the score does not depend on the image through differentiable steps")
             penalty = l2 * (image - grey).square().flatten(1).mean(1)
             if tv:
                 penalty = penalty + tv * _total_variation(image)

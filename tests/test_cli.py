@@ -278,6 +278,7 @@ soft = lambda: Net(3, lambda y: y.softmax(1))
 sigmoids = lambda: Net(3, torch.sigmoid)
 one_sigmoid = lambda: Net(1, nn.Sigmoid())
 carried = lambda: Net(3, Outputs)
+traced = lambda: torch.jit.trace(Net(3), torch.rand(1, 3, 16, 16))
 boxes = lambda: Net(3, lambda y: {"boxes": y})
 half = lambda: Net(3).half()
 grey = lambda: Net(3, channels=1)
@@ -544,6 +545,7 @@ def test_progress_is_for_terminals(capsys, picture, mine, monkeypatch):
     real = tqdm.tqdm
     monkeypatch.setattr(tqdm, "tqdm", lambda **options: real(**{**options, "delay": 0, "mininterval": 0}))
     assert " images through the network" in lines_of(capsys, *command)[1]
+    assert cli.main(["explain", picture, "--model", "mine:traced", "--size", "16"]) == 0
 
 
 # --- doctor

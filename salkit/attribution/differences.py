@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError, NotDifferentiableError, SalkitWarning
-from .core import call, captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide
+from ..errors import LayerError, NotDifferentiableError, SalkitWarning
+from .core import captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide
 from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
 
 
@@ -56,8 +58,9 @@ def deeplift(
         classes, _ = first_look(model, x, target, batch_size)
         maps, changes = [], []
         for rows in slices(len(x), batch_size):
-            multipliers, way, change = multiply(model, x[rows], starts[rows], targets.take(classes, rows))
-            maps.append(multipliers.to(wide(x.dtype)) * way)
+            score = partial(_score, target=targets.take(classes, rows), rows=rows.stop - rows.start)
+            multipliers, _, change = multiply(model, x[rows], starts[rows], score)
+            maps.append(multipliers.to(wide(x.dtype)) * (x[rows] - starts[rows]))
             changes.append(change)
     found, change = torch.cat(maps), torch.cat(changes)
     delta = found.flatten(1).sum(1) - change
@@ -68,17 +71,46 @@ def deeplift(
 
 def deeplift_of_layer(model: nn.Module, x: Tensor, start: Tensor, target, layer: nn.Module | str) -> Tensor:
     """What each unit of a layer adds to the change of the score; ``x`` and ``target`` as inside ``untouched``."""
-    multipliers, way, _ = multiply(model, x, start, target, layer)
+    multipliers, way, _ = multiply(model, x, start, partial(_score, target=target, rows=len(x)), layer)
     return multipliers * way
 
 
+def deeplift_of_neuron(
+    model: nn.Module, x: Tensor, start: Tensor, layer: nn.Module | str, neuron: tuple[int, ...]
+) -> Tensor:
+    """What each input value adds to the change of one unit of a layer; ``x`` as inside ``untouched``."""
+
+    def score(_, inner: Tensor) -> Tensor:
+        try:
+            return inner[(slice(None), *neuron)]
+        except IndexError as error:
+            raise LayerError(f"the layer puts out {tuple(inner.shape)}: there is no neuron {neuron}") from error
+
+    multipliers, _, change = multiply(model, x, start, score, layer, of_inputs=True)
+    found = multipliers * (x - start)
+    _warn_of_gap(found.flatten(1).sum(1) - change, change, found, x.dtype)
+    return found
+
+
+def _score(outputs, _inner, *, target, rows: int) -> Tensor:
+    return scores_of(outputs, target, rows)
+
+
 def multiply(
-    model: nn.Module, x: Tensor, start: Tensor, target, layer: nn.Module | str | None = None
+    model: nn.Module,
+    x: Tensor,
+    start: Tensor,
+    score: Callable[[object, Tensor | None], Tensor],
+    layer: nn.Module | str | None = None,
+    *,
+    of_inputs: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The multipliers of the inputs, or of what a layer puts out, with the change of that and of the score.
 
     Args:
-        x, start, target: of ``M`` rows, the inputs, the baselines and what is explained, as inside ``untouched``.
+        x, start: ``(M, ...)``, the inputs and the baselines.
+        score: called with the model's outputs and those of the layer, gives ``(M,)``.
+        of_inputs: the multipliers of the inputs also where there is a layer.
     """
     refuse_what_hides_functions(model)
     name = None if layer is None else find_layer(model, layer)[0]
@@ -86,8 +118,9 @@ def multiply(
     def run(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         leaf = rows.detach().requires_grad_()
         with _nothing_computed_again(), captured(model, [name]) if name is not None else nullcontext({}) as inner:
-            outputs = call(model, leaf)
-        return inner[name] if name else leaf, scores_of(outputs, target, len(rows))
+            outputs = model(leaf.clone())
+        units = inner[name] if inner else None
+        return leaf if of_inputs or units is None else units, score(outputs, units)
 
     mode = Rescale()
     with same_random_numbers(x.device), mode:
@@ -108,7 +141,7 @@ def _nothing_computed_again():
     try:
         with torch.autograd.graph.disable_saved_tensors_hooks(told):
             yield
-    except InputError as error:  # as what the model raised is told
+    except RuntimeError as error:
         if told not in str(error):
             raise
         raise NotDifferentiableError(told) from error
@@ -116,7 +149,7 @@ def _nothing_computed_again():
 
 def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype) -> None:
     rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
-    large = ~((delta.abs() <= 0.01 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+    large = (delta.abs() > 0.01 * change.abs()) & (delta.abs() > rounding)
     if large.any():
         worst = (delta.abs() / change.abs())[large].max().item()
         warnings.warn(

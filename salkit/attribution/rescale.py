@@ -207,8 +207,7 @@ def slope(function: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, reference:
         with torch.enable_grad():
             leaf = x.clone().requires_grad_()
             (derivative,) = torch.autograd.grad(function(leaf).sum(), leaf)
-        # A root has no finite derivative at 0; where nothing changes, what is passed back adds nothing.
-        change = torch.where(none, derivative.to(dtype).nan_to_num(0, 0, 0), change)
+        change = torch.where(none, derivative.to(dtype), change)
     return change.to(x.dtype)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
         stack.enter_context(torch.random.fork_rng(devices=devices))
         if "torch._dynamo" in sys.modules:  # nothing can be compiled before that is imported
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if any(isinstance(module, nn.RNNBase) for module in modules):
+        if _any_is(modules, nn.RNNBase):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(_evaluation_mode(modules))
         stack.enter_context(_untracked_parameters(modules))
@@ -134,6 +135,15 @@ def _tensors(named: dict[str, Tensor | None]) -> list[Tensor]:
     return [tensor for tensor in named.values() if tensor is not None]
 
 
+def _any_is(modules: list[nn.Module], kind: type) -> bool:
+    return any(issubclass(found, kind) for found in set(map(type, modules)))
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite. The sum is quicker than a look at each; a finite one can overflow."""
+    return math.isfinite(values.detach().sum()) or bool(values.isfinite().all())
+
+
 def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
     """The modules of the model, walked once: for a small input that is most of what a call costs beside the passes."""
     if not isinstance(model, nn.Module):
@@ -144,10 +154,12 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
         raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
     if inputs.ndim < 2 or not inputs.numel():
         raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
-    if not inputs.isfinite().all():
+    if not is_finite(inputs):
         raise InputError("the inputs hold NaN or infinity: fill in what is missing, and say so in a channel of its own")
     modules = list(model.modules())
-    if any(isinstance(module, _BatchNorm) and module.running_mean is None for module in modules):
+    if _any_is(modules, _BatchNorm) and any(
+        isinstance(module, _BatchNorm) and module.running_mean is None for module in modules
+    ):
         raise InputError(
             "a batch normalisation without running statistics lets the samples of a batch change each other's scores: "
             "build it with track_running_stats=True, and train it so"

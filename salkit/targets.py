@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from ._state import is_finite
 from .errors import SalkitWarning, TargetError
 
 Target = int | Tensor | Callable[..., Tensor] | None
@@ -73,7 +74,7 @@ def inspect(outputs, target: Tensor | Callable | None) -> None:
     outputs = logits(outputs)
     _refuse_class_of_single(outputs, target)
     check_range(outputs, target)
-    if not outputs.isfinite().all():
+    if not is_finite(outputs):
         warnings.warn(
             "the model's outputs hold NaN or infinity, so what explains them means nothing: look for the cause in "
             "the model, or use a wider dtype",

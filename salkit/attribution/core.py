@@ -53,6 +53,12 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def worst_share(gap: Tensor, change: Tensor) -> str:
+    """The largest gap between a map's sum and the change of its score, in words; the change may be nothing."""
+    share = (gap.abs() / change.abs()).max().item()
+    return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
+
+
 def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
     """A baseline in the shape, dtype and on the device of the samples.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError, NotDifferentiableError, SalkitWarning
-from .core import call, captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide
+from .core import call, captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide, worst_share
 from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
 
 
@@ -118,9 +118,8 @@ def warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype)
     rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
     large = ~((delta.abs() <= 0.01 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
     if large.any():
-        worst = (delta.abs() / change.abs())[large].max().item()
         warnings.warn(
-            f"DeepLift misses completeness by up to {worst:.0%} of the change of the score in {int(large.sum())} of "
+            f"DeepLift misses completeness by {worst_share(delta[large], change[large])} in {int(large.sum())} of "
             f"{len(delta)} samples: a part of the model has no rule (softmax, layer normalisation, a recurrent cell, "
             "an autograd function of its own) and passes back its gradient",
             SalkitWarning,

@@ -12,7 +12,17 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError, SalkitWarning
-from .core import classes_of, copies, differentiate_with_scores, repeat, rows_in_one_pass, slices, spread, wide
+from .core import (
+    classes_of,
+    copies,
+    differentiate_with_scores,
+    repeat,
+    rows_in_one_pass,
+    slices,
+    spread,
+    wide,
+    worst_share,
+)
 
 RULES = ("gauss_legendre", "midpoint", "trapezoid")
 
@@ -54,7 +64,7 @@ def integrated_gradients(
         InputError, TargetError: see ``gradient``; also an option out of range, or a baseline that doesn't fit.
 
     Warns:
-        SalkitWarning: when the completeness gap is large: more steps are needed.
+        SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed.
     """
     alphas, weights = points(rule, n_steps)
     # Both ends of the line go along without weight: the difference of their scores is what the map has to add up to.
@@ -85,7 +95,7 @@ def integrated_gradients(
                     maps[part] += weighed.sum(0) * way / len(starts)
                     change[part] += sign.to(maps.dtype) @ scores / len(starts)
     delta = maps.flatten(1).sum(1) - change
-    _warn_of_gap(delta, change, maps, n_steps)
+    _warn_of_gap(delta, change, maps, inputs.dtype, n_steps)
     maps = maps.to(inputs.dtype)
     return (maps, delta.to(inputs.dtype)) if return_delta else maps
 
@@ -117,12 +127,12 @@ def _baselines(baseline, x: Tensor) -> list[Tensor]:
     return [spread(one, x) for one in several]
 
 
-def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, n_steps: int) -> None:
-    """A gap is large beside the change of the score, unless that change is itself small beside the map."""
-    large = ~(delta.abs() <= 0.1 * change.abs() + 0.01 * maps.abs().flatten(1).sum(1))  # NaN is large, too
+def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype, n_steps: int) -> None:
+    rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
+    large = ~((delta.abs() <= 0.1 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
     if large.any():
         warnings.warn(
-            f"integrated gradients miss completeness by up to {delta.abs().max().item():.3g} in "
+            f"integrated gradients miss completeness by {worst_share(delta[large], change[large])} in "
             f"{int(large.sum())} of {len(delta)} samples: use more than n_steps={n_steps}",
             SalkitWarning,
             stacklevel=3,

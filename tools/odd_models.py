@@ -317,6 +317,7 @@ def _statistics_of_the_batch(net: Plain) -> None:
 LAYER_CALLS = tuple(f"layer_attribution {method}" for method in LAYER_METHODS)
 NEURON_CALLS = tuple(f"neuron_attribution {method}" for method in NEURON_METHODS)
 CAMS = tuple(name for name in METHODS if "cam" in name)
+GRID_CAMS = tuple(name for name in CAMS if name not in ("cam", "guided_gradcam"))
 FORWARD = ("cam", "occlusion", "rise")
 NO_PASS = ("edge_map", "random_map", "cascade")
 # Every call of the sweep. Those of METHODS come by their names.
@@ -326,7 +327,7 @@ BY_GRADIENT = tuple(call for call in RUNNING if call not in FORWARD)
 ON_INPUTS = tuple(call for call in CALLS if call not in ("class_image", "cascade"))
 BY_RULE = ("deeplift", "deconvnet", "guided_backprop", "guided_gradcam", LAYER_CALLS[-1], NEURON_CALLS[-1])
 INSIDE = (*LAYER_CALLS, *NEURON_CALLS)
-BELOW = tuple(call for call in BY_GRADIENT if call not in ("gradcam", *LAYER_CALLS))
+BELOW = tuple(call for call in BY_GRADIENT if call not in (*GRID_CAMS, *LAYER_CALLS))
 ON_OUTPUTS = tuple(call for call in RUNNING if call not in NEURON_CALLS)
 WITH_IMAGE = tuple(call for call in RUNNING if call != "class_image")
 
@@ -496,7 +497,7 @@ ODD: dict[str, Odd] = {
     "parametrised": Odd(changed(_parametrised), twin=None),
     "checkpointed": Odd(
         around(lambda net, x: checkpoint(net, x, use_reentrant=False)),
-        refusals=(Refusal("NotDifferentiableError", (*BY_RULE, "gradcam", *LAYER_CALLS), _CHECKPOINT),),
+        refusals=(Refusal("NotDifferentiableError", (*BY_RULE, *GRID_CAMS, *LAYER_CALLS), _CHECKPOINT),),
         layer="net.conv2",
     ),
     "checkpointed, reentrant": _no_gradient(lambda net, x: checkpoint(net, x, use_reentrant=True), _CHECKPOINT),

@@ -231,7 +231,8 @@ gradients, weights that are alive (biases and heads drawn, statistics from a pas
 |---|---|---|
 {rows}
 
-**warns**: the call says how many per cent are missing, integrated gradients from 10 % on, DeepLift from 1 % on.
+**warns**: the call says how many per cent are missing, where integrated gradients miss more than 10 % or DeepLift more
+than 1 % in any sample.
 **refused**: the model hides its functions. What is missing from integrated gradients comes from the corners of the
 rectifiers, and shrinks with more steps.
 """

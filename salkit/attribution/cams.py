@@ -74,7 +74,7 @@ def hirescam(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """A layer's feature maps times their gradient, place by place (Draelos and Carin 2020, section 3.3).
+    """A layer's feature maps times their gradient, place by place (Draelos and Carin 2020).
 
     .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k \\frac{\\partial S_c}{\\partial A^k} \\odot A^k \\Big)
 
@@ -98,7 +98,7 @@ def layercam(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """A layer's feature maps times the positive part of their gradient, place by place (Jiang et al. 2021, eqs. 5-7).
+    """A layer's feature maps times the positive part of their gradient, place by place (Jiang et al. 2021).
 
     .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k
         \\operatorname{ReLU} \\Big( \\frac{\\partial S_c}{\\partial A^k} \\Big) \\odot A^k \\Big)
@@ -295,10 +295,6 @@ def pooled_head(model: nn.Module, x: Tensor) -> tuple[Place, tuple | None]:
 
 def _taken(model: nn.Module, rows: Tensor, place: Place, *, cut: bool = False) -> tuple[object, Tensor]:
     """The model's outputs, and what it has at a place."""
-    if place.layer is not None:
-        with captured(model, [place.layer], cut=cut) as outputs_of:
-            outputs = call(model, rows)
-        return outputs, outputs_of[place.layer]
     taken = Taken([place], cut=cut)
     with taken:
         outputs = call(model, rows)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, wraps
 
 import torch
@@ -51,7 +51,6 @@ class Place:
         prefix: so many positions come before those of the grid.
         grid: their sizes on the axes of the inputs.
         bare: the result of a linear layer, which may be the queries, keys or values of an attention.
-        layer: the dotted name of a module that puts it out and runs once, if there is one.
     """
 
     call: int
@@ -62,7 +61,6 @@ class Place:
     prefix: int
     grid: tuple[int, ...]
     bare: bool = False
-    layer: str | None = None
 
     @property
     def certain(self) -> bool:
@@ -116,8 +114,10 @@ class _Calls(TorchFunctionMode):
         kwargs = kwargs or {}
         out = function(*args, **kwargs)
         if isinstance(out, Tensor) or (isinstance(out, (tuple, list)) and not isinstance(out, torch.Size)):
-            # Exported models call "relu.default" and the like.
-            out = self.after(getattr(function, "__name__", "").partition(".")[0], args, kwargs, out)
+            name = getattr(function, "__name__", "")
+            if "." in name:  # exported models call "relu.default" and the like
+                name = name[: name.index(".")]
+            out = self.after(name, args, kwargs, out)
             self.calls += 1
         return out
 
@@ -189,14 +189,12 @@ class Trace(_Calls):
 
     Attributes:
         head: where asked for, the input, the weights and the result of the last linear layer on vectors.
-        ended: the names of modules, and the calls whose results they put out.
     """
 
     def __init__(self, x: Tensor, *, with_means: bool = False):
         super().__init__()
         self._sums: dict[int, tuple[Tensor, Tensor]] | None = {} if with_means else None
         self.head: tuple[Tensor, tuple, Tensor] | None = None
-        self.ended: list[tuple[str, int]] = []
         self._around = tuple(x.shape[2:])
         self._weighted = False
         self._known: dict[int, _Known] = {}
@@ -209,19 +207,6 @@ class Trace(_Calls):
 
     def run(self, model: nn.Module, x: Tensor):
         """One pass; the model's outputs."""
-
-        def hook_for(name: str):
-            def hook(_module, _inputs, output):
-                if (known := self._find(output)) is not None:
-                    self.ended.append((name, known.call))
-
-            return hook
-
-        handles = [
-            module.register_forward_hook(hook_for(name))
-            for name, module in layers_of(model).items()
-            if name and not isinstance(module, torch.jit.ScriptModule)
-        ]
         try:
             with torch.no_grad(), self:
                 return call(model, x)
@@ -232,9 +217,6 @@ class Trace(_Calls):
                 "the model was exported for one size of batch: export it with a batch axis of any size, or explain "
                 "the model that was exported"
             ) from error
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def last_certain(self) -> Place | None:
         """The last place, if there is no doubt about it: a short way for convolutional networks."""
@@ -243,7 +225,7 @@ class Trace(_Calls):
             if batch == 1 and math.prod(positions) > 1:
                 if order != "first" or len(positions) != len(self._around):
                     return None
-                return self._named(Place(known.call, known.item, known.function, shape, order, 0, positions, bare))
+                return Place(known.call, known.item, known.function, shape, order, 0, positions, bare)
         return None
 
     def places(self) -> tuple[list[Place], dict[int, tuple[int, ...]]]:
@@ -263,7 +245,7 @@ class Trace(_Calls):
                 unclear[number] = shape
             if len(grids) != 1:
                 continue
-            place = self._named(Place(number, known.item, known.function, shape, order, *grids[0], bare))
+            place = Place(number, known.item, known.function, shape, order, *grids[0], bare)
             found.append(place)
             if place.certain and place.grid not in seen:
                 seen.append(place.grid)
@@ -273,11 +255,6 @@ class Trace(_Calls):
         """``(1, channels)``, over the grid of a place."""
         whole, first = self._sums[place.call]
         return (whole - first[..., : place.prefix].sum(2)) / math.prod(place.grid)
-
-    def _named(self, place: Place) -> Place:
-        names = [name for name, result in self.ended if result == place.call]
-        once = [name for name in names if sum(name == other for other, _ in self.ended) == 1]
-        return replace(place, layer=once[0] if once else None)
 
     def after(self, name, args, kwargs, out):
         given = args[0] if args else kwargs.get("input")
@@ -323,9 +300,10 @@ class Trace(_Calls):
     def _inherit(self, given: tuple, out: Tensor) -> None:
         """The order of what a function got, where it leaves the positions as they are."""
         for value in _flat(given):
-            order = self.order_of(value)
-            if order is None or value.ndim != out.ndim:
+            known = self._known.get(id(value))
+            if known is None or known.order is None or known.tensor() is not value or value.ndim != out.ndim:
                 continue
+            order = known.order
             if value.shape != out.shape:
                 channels = 1 if order == "first" else -1
                 if _positions(value.shape, order) != _positions(out.shape, order) or out.shape[channels] == 1:
@@ -367,12 +345,12 @@ def last_place(model: nn.Module, x: Tensor, target=None) -> Place:
     matter.sort(key=lambda place: (not place.bare, place.call))
     newest = matter[-1].call if matter else -1
     if (last := max(unclear, default=-1)) > newest:
-        raise NoTargetLayerError(_which_to_pass(trace, x, last, unclear[last]))
+        raise NoTargetLayerError(_which_to_pass(model, x, last, unclear[last]))
     for place in reversed(matter):
         if place.certain or len(place.grid) > 1 or _is_time(model, x, place):
             return place
     if matter:
-        raise NoTargetLayerError(_which_to_pass(trace, x, newest, matter[-1].shape))
+        raise NoTargetLayerError(_which_to_pass(model, x, newest, matter[-1].shape))
     raise NoTargetLayerError(
         "no layer has a grid of which more than one place matters to the score: use a method without a layer"
     )
@@ -518,8 +496,19 @@ def why_none(model: nn.Module) -> str:
     )
 
 
-def _which_to_pass(trace: Trace, x: Tensor, number: int, shape: tuple[int, ...]) -> str:
-    name = next((name for name, result in trace.ended if result >= number), "")
+def _which_to_pass(model: nn.Module, x: Tensor, number: int, shape: tuple[int, ...]) -> str:
+    """Names the first module that ends after the call of this number."""
+    trace, ended = Trace(x), []
+    handles = [
+        module.register_forward_hook(lambda _m, _i, _o, name=name: ended.append((name, trace.calls)))
+        for name, module in layers_of(model).items()
+    ]
+    try:
+        trace.run(model, x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    name = next((name for name, calls in ended if calls > number), "")
     example = "t.transpose(1, 2)" if x.ndim == 3 else "t[:, 1:].transpose(1, 2).unflatten(2, (height, width))"
     return (
         f"the last layer with positions, {name!r}, puts out {shape}, and which axes are the grid of the inputs "

@@ -42,7 +42,7 @@ def train(
         output: the file to write; it must end in ``.safetensors``.
         device: where to train; ``None``: on a GPU if there is one (under ``torchrun``, one for each process).
         resume: go on from the state that an interrupted training left, if there is one.
-        progress: show a bar, and the table of each stage.
+        progress: print a line for each epoch, and the table of each stage.
 
     Returns:
         The path of the checkpoint. Its record has, beside what ``save_checkpoint`` says, ``recipe`` (the options of the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -10,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from .errors import InputError
+from .errors import InputError, SalkitError
 
 # Train flags and requires_grad live on the model itself. Two threads that save and restore them in turn
 # would leave each other's values behind, so one explains at a time.
@@ -25,6 +28,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
     Restored, also after an exception: the train flag of every submodule, ``requires_grad`` of every parameter,
     the global random state, the gradient and inference modes. Batch-normalisation buffers do not move
     because the model is in evaluation mode. A compiled model runs eagerly: hooks reach only eager modules.
+    A model with recurrent cells runs without cuDNN, whose cells have a gradient in training mode only.
 
     Args:
         model: any module; its own ``train()`` is not called.
@@ -46,9 +50,60 @@ def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
         stack.enter_context(torch.random.fork_rng(devices=devices))
         if "torch._dynamo" in sys.modules:  # nothing can be compiled before that is imported
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if _any_is(modules, nn.RNNBase):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(_evaluation_mode(modules))
         stack.enter_context(_untracked_parameters(modules))
         yield inputs.clone() if inputs.is_inference() else inputs.detach()
+
+
+# What a model raises that can't take its inputs. All else, such as a CUDA device without memory, stays as it is.
+_FAILURES = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+
+
+def run(model: nn.Module, rows: Tensor):
+    """The model's outputs. The rows are handed over: its first layer may work on them in place.
+
+    Raises:
+        InputError: the model fails on them, chained to what it raised.
+    """
+    try:
+        return model(rows)
+    except (SalkitError, torch.OutOfMemoryError):
+        raise
+    except _FAILURES as error:
+        raise InputError(
+            f"the model fails on inputs of the shape {tuple(rows.shape)} ({rows.dtype}, {rows.device}) with "
+            f"{type(error).__name__}: {error}\n{_advice(model, rows, error)}"
+        ) from error
+
+
+def _advice(model: nn.Module, rows: Tensor, error: Exception) -> str:
+    weight = next((p for p in model.parameters() if p.is_floating_point()), rows)
+    if (weight.dtype, weight.device) != (rows.dtype, rows.device):
+        return f"Its weights are {weight.dtype} on {weight.device}: pass inputs.to({weight.dtype}, device=...)."
+    if isinstance(error, TypeError):
+        return "Wrap a model that takes more than one tensor in a module that takes one."
+    return "Is the first axis that of the samples? A single one needs it too: inputs[None]. Are the others as trained?"
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy.
+
+    Weights that older weight norms and pruning compute from others before each pass carry a graph, which can't be
+    copied: their values are.
+
+    Raises:
+        InputError: what the model holds can't be copied.
+    """
+    kept = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
+    try:
+        return copy.deepcopy(model, {id(value): value.detach().clone() for value in kept if not value.is_leaf})
+    except (*_FAILURES, NotImplementedError) as error:
+        raise InputError(
+            f"the model can't be copied, and this call works on a copy: {type(error).__name__}: {error}\n"
+            "Keep locks, files and generators out of it."
+        ) from error
 
 
 @contextmanager
@@ -80,6 +135,15 @@ def _tensors(named: dict[str, Tensor | None]) -> list[Tensor]:
     return [tensor for tensor in named.values() if tensor is not None]
 
 
+def _any_is(modules: list[nn.Module], kind: type) -> bool:
+    return any(issubclass(found, kind) for found in set(map(type, modules)))
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite. The sum is quicker than a look at each; a finite one can overflow."""
+    return math.isfinite(values.detach().sum()) or bool(values.isfinite().all())
+
+
 def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
     """The modules of the model, walked once: for a small input that is most of what a call costs beside the passes."""
     if not isinstance(model, nn.Module):
@@ -88,9 +152,18 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
         raise InputError(f"inputs must be a tensor with a batch axis, not {type(inputs).__name__}")
     if not inputs.is_floating_point():
         raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
-    if inputs.ndim < 2 or not len(inputs):
+    if inputs.ndim < 2 or not inputs.numel():
         raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
+    if not is_finite(inputs):
+        raise InputError("the inputs hold NaN or infinity: fill in what is missing, and say so in a channel of its own")
     modules = list(model.modules())
+    if _any_is(modules, _BatchNorm) and any(
+        isinstance(module, _BatchNorm) and module.running_mean is None for module in modules
+    ):
+        raise InputError(
+            "a batch normalisation without running statistics lets the samples of a batch change each other's scores: "
+            "build it with track_running_stats=True, and train it so"
+        )
     own = ((*_tensors(module._parameters), *_tensors(module._buffers)) for module in modules)
     if any(tensor.is_inference() for tensors in own for tensor in tensors):
         raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")

@@ -13,8 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import targets
-from ._state import untouched
-from .errors import InputError, NotDifferentiableError, TargetError
+from ._state import run, untouched
+from .attribution.core import gradient_of
+from .errors import InputError, TargetError
+
+# How far outside of the bounds a value may lie, as for display: normalising and its inverse leave so much.
+ROUNDING = 1e-4
 
 
 def fgsm(
@@ -31,11 +35,11 @@ def fgsm(
 
     .. math:: x' = \\operatorname{clip}(x + \\varepsilon \\operatorname{sign} \\nabla_x L(x, y))
 
-    with the cross-entropy :math:`L` on the logits; for a single-logit head the binary one.
+    with the cross-entropy :math:`L` on the logits; for a single logit the binary one, with the labels 0 and 1.
 
     Args:
         model: gives logits; it is run in evaluation mode and left as it was.
-        inputs: ``(N, ...)``, floating point, inside ``bounds``.
+        inputs: ``(N, ...)``, floating point, inside ``bounds``; what rounding left outside is clipped.
         labels: the true classes, an int or ``(N,)``; ``None``: the predicted ones.
         eps: largest change of a value, in the inputs' units.
         targeted: ``labels`` are the classes to move to, instead of away from.
@@ -93,7 +97,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
         raise TargetError("a targeted attack needs labels: the classes to move to")
     with untouched(model, inputs) as x:
         labels = targets.check(labels, len(x))
-        if x.min() < low or x.max() > high:
+        if x.min() < low - ROUNDING or x.max() > high + ROUNDING:
             raise InputError(f"inputs reach from {x.min():.3g} to {x.max():.3g}, outside of bounds={bounds}")
         done = []
         for start in range(0, len(x), batch_size or len(x)):
@@ -104,7 +108,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
                 moved = (moved + eps * (2 * noise - 1)).clamp(low, high)
             if classes is None:
                 with torch.no_grad():
-                    classes = targets.predicted(model(clean.clone()))
+                    classes = targets.predicted(run(model, clean.clone()))
             for step in range(steps):
                 slope = _loss_gradient(model, moved, classes, labels, look=start == step == 0)
                 moved = moved + (-step_size if targeted else step_size) * slope.sign()
@@ -120,17 +124,18 @@ def _within(moved: Tensor, clean: Tensor, eps: float) -> Tensor:
 
 def _loss_gradient(model: nn.Module, x: Tensor, classes: Tensor, all_labels: Tensor | None, look: bool) -> Tensor:
     leaf = x.detach().requires_grad_()
-    logits = model(leaf.clone())
+    outputs = run(model, leaf.clone())
     if look:
-        targets.inspect(logits, all_labels)
-    classes = classes.to(x.device)
-    if targets.count(logits) == 2 and logits.numel() == len(x):
+        targets.inspect(outputs, None)
+        targets.check_range(outputs, all_labels)
+    logits, classes = targets.logits(outputs), classes.to(x.device)
+    if len(logits) != len(x):
+        raise TargetError(f"the model returned {len(logits)} rows for {len(x)} samples")
+    if targets.is_single(logits):
         loss = F.binary_cross_entropy_with_logits(logits.reshape(-1), classes.to(logits.dtype), reduction="sum")
     else:
         loss = F.cross_entropy(logits, classes, reduction="sum")
-    if not loss.requires_grad:
-        raise NotDifferentiableError("the loss does not depend on the inputs through differentiable steps")
-    return torch.autograd.grad(loss, leaf)[0]
+    return gradient_of(loss, [leaf])[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,4 +200,4 @@ def transfer_matrix(
 
 def _predict(model: nn.Module, inputs: Tensor, batch_size: int | None) -> Tensor:
     with untouched(model, inputs) as x, torch.no_grad():
-        return torch.cat([targets.predicted(model(rows.clone())) for rows in x.split(batch_size or len(x))]).cpu()
+        return torch.cat([targets.predicted(run(model, rows.clone())) for rows in x.split(batch_size or len(x))]).cpu()

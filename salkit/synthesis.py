@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import targets
-from ._state import untouched
-from .errors import InputError, NotDifferentiableError, TargetError
+from ._state import run, untouched
+from .attribution.core import differentiate, wide
+from .errors import InputError, TargetError
 
 
 def class_image(
@@ -66,16 +67,14 @@ def class_image(
         start = (grey + 0.01 * noise).expand(n, *shape)
     with untouched(model, start.to(weights)) as first:
         target = targets.check(target, len(first))
-        image = first.clone().clamp(low, high).requires_grad_()
+        # Adam's small numbers vanish in half precision.
+        image = first.to(wide(first.dtype), copy=True).clamp(low, high).requires_grad_()
+        # Once by itself: below, the penalty would hide that nothing links the score to the image.
+        differentiate(model, image.to(first.dtype), target, first=True, whole=target)
         optimizer = torch.optim.Adam([image], lr)
-        for step in range(steps):
+        for _ in range(steps):
             rows, columns = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
-            outputs = model(image.roll((rows, columns), (2, 3)))
-            if step == 0:
-                targets.inspect(outputs, target)
-            score = targets.score(outputs, target)
-            if not score.requires_grad:
-                raise NotDifferentiableError("the score does not depend on the image through differentiable steps")
+            score = targets.score(run(model, image.to(first.dtype).roll((rows, columns), (2, 3))), target)
             penalty = l2 * (image - grey).square().flatten(1).mean(1)
             if tv:
                 penalty = penalty + tv * _total_variation(image)
@@ -86,7 +85,7 @@ def class_image(
                 if blur:
                     image.copy_(_blurred(image, blur))
                 image.clamp_(low, high)
-        return image.detach()
+        return image.detach().to(first.dtype)
 
 
 def _total_variation(image: Tensor) -> Tensor:

@@ -3,18 +3,21 @@
 A target is ``None`` (the predicted class of each sample), an int (one class for all), ``(N,)`` integers
 (one class each), or a callable ``outputs -> (N,)`` for any other score. A callable may be given any number of
 rows of the outputs at once, and scores each row by itself. The score of a class is its logit.
-A single-logit head, ``(N, 1)`` or ``(N,)``, has the classes 1, its logit, and 0, the negated logit;
-without a target its logit is the score.
+
+A model with a single output, ``(N, 1)`` or ``(N,)``, takes no class: ``None`` is the output as it is, and ``against``
+its negation. Outputs with ``.logits``, as an attribute or an entry (Hugging Face's are both), stand for these logits;
+only a callable gets the outputs as the model returns them.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
+from ._state import is_finite
 from .errors import SalkitWarning, TargetError
 
 Target = int | Tensor | Callable[..., Tensor] | None
@@ -60,17 +63,23 @@ def inspect(outputs, target: Tensor | Callable | None) -> None:
         target: from ``check``, for all samples.
 
     Raises:
-        TargetError: outputs that need a callable, or a class out of range.
+        TargetError: outputs that need a callable, a class out of range, or any class of a single output.
 
     Warns:
-        SalkitWarning: the outputs look like probabilities. Their gradient mixes in every other class.
+        SalkitWarning: the outputs look like probabilities, whose gradient mixes in every other class; or they hold
+            NaN or infinity.
     """
     if callable(target):
         return
-    classes = count(outputs)
-    if target is not None and target.max() >= classes:
-        raise TargetError(
-            f"target class {target.max().item()} is out of range: the model has the classes 0 .. {classes - 1}"
+    outputs = logits(outputs)
+    _refuse_class_of_single(outputs, target)
+    check_range(outputs, target)
+    if not is_finite(outputs):
+        warnings.warn(
+            "the model's outputs hold NaN or infinity, so what explains them means nothing: look for the cause in "
+            "the model, or use a wider dtype",
+            SalkitWarning,
+            stacklevel=2,
         )
     if outputs.ndim == 2 and outputs.shape[1] > 1:
         rows = outputs.detach().float()
@@ -84,18 +93,33 @@ def inspect(outputs, target: Tensor | Callable | None) -> None:
             )
 
 
+def check_range(outputs, classes: Tensor | None) -> None:
+    """Whether the model has these classes; the labels 0 and 1 fit a single logit.
+
+    Raises:
+        TargetError: outputs without plain classes, or a class out of range.
+    """
+    number = count(outputs)
+    if classes is not None and classes.max() >= number:
+        raise TargetError(
+            f"target class {classes.max().item()} is out of range: the model has the classes 0 .. {number - 1}"
+        )
+
+
 def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
     """The score of each sample.
 
     Args:
-        outputs: ``(N, K)`` logits, ``(N, 1)`` or ``(N,)`` for a single-logit head; anything for a callable.
+        outputs: ``(N, K)`` logits, ``(N, 1)`` or ``(N,)`` for a single output, or what carries them as ``.logits``;
+            anything for a callable.
         target: from ``check``, for just these samples.
 
     Returns:
         ``(N,)``, differentiable.
 
     Raises:
-        TargetError: outputs that need a callable, or a callable that doesn't give one number for each sample.
+        TargetError: outputs that need a callable, a callable that doesn't give one number for each sample, or a
+            class of a single output.
     """
     if callable(target):
         result = target(outputs)
@@ -103,56 +127,83 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise TargetError(f"a callable target must return one score for each sample, shape (N,), not {got}")
         return result
-    count(outputs)
+    outputs = logits(outputs)
+    _refuse_class_of_single(outputs, target)
+    if is_single(outputs):
+        return outputs.reshape(-1)
     target = fix(outputs, target)
-    if target is not None and len(target) != len(outputs):
+    if len(target) != len(outputs):
         raise TargetError(f"the model returned {len(outputs)} rows for {len(target)} samples")
-    if _single_logit(outputs):
-        logit = outputs.reshape(-1)
-        return logit if target is None else torch.where(target.to(logit.device) == 1, logit, -logit)
     return outputs.gather(1, target.to(outputs.device)[:, None])[:, 0]
 
 
-def probability(outputs, target: Tensor | None = None) -> Tensor:
-    """Like ``score``, but the probability of the class: softmax, or sigmoid for a single-logit head.
+def against(outputs) -> Tensor:
+    """The target that speaks against the one thing that a single-output model says: its negated output, ``(N,)``.
 
     Raises:
-        TargetError: as ``score``, and for a callable, which already says what the score is.
+        TargetError: the model has more outputs than one, among which a class can be chosen.
     """
-    if callable(target):
+    if not is_single(logits(outputs)):
+        raise TargetError("targets.against is for models with a single output: pass the class that you mean")
+    return -score(outputs)
+
+
+def probability(outputs, target: Tensor | None = None) -> Tensor:
+    """Like ``score``, but the probability of the class: softmax, or sigmoid for a single output.
+
+    Raises:
+        TargetError: as ``score``, and for a callable but ``against``, which already says what the score is.
+    """
+    if callable(target) and target is not against:
         raise TargetError("a callable target is already the score: compute the probability in it")
-    count(outputs)
-    if _single_logit(outputs):
+    outputs = logits(outputs)
+    if is_single(outputs):
         return score(outputs, target).sigmoid()
     return score(outputs.softmax(1), target)
 
 
-def predicted(outputs: Tensor) -> Tensor:
-    """The predicted class of each row, ``(N,)`` int64; for a single-logit head 1 where the logit is positive."""
-    count(outputs)
-    if _single_logit(outputs):
-        return (outputs.detach().reshape(-1) > 0).long()
-    return outputs.detach().argmax(1)
+def predicted(outputs) -> Tensor:
+    """The predicted class of each row, ``(N,)`` int64; for a single logit 1 where it is positive."""
+    outputs = logits(outputs).detach()
+    return (outputs.reshape(-1) > 0).long() if is_single(outputs) else outputs.argmax(1)
 
 
 def count(outputs) -> int:
-    """The number of classes of the outputs; 2 for a single-logit head.
+    """The number of classes of the outputs; 2 for a single logit.
 
     Raises:
-        TargetError: tuples, dicts and dense outputs, which have no plain classes.
+        TargetError: as ``logits``.
     """
-    if not isinstance(outputs, Tensor):
+    outputs = logits(outputs)
+    return 2 if is_single(outputs) else outputs.shape[1]
+
+
+def logits(outputs) -> Tensor:
+    """The tensor with the plain classes: the outputs, or their ``.logits``. ``(N, K)``, ``(N, 1)`` or ``(N,)``.
+
+    Raises:
+        TargetError: other tuples and dicts, outputs that aren't real floating numbers, and dense outputs, which have
+            no plain classes.
+    """
+    found = outputs["logits"] if isinstance(outputs, Mapping) and "logits" in outputs else outputs
+    found = found if isinstance(found, Tensor) else getattr(found, "logits", found)
+    if not isinstance(found, Tensor):
         raise TargetError(
             f"the model returns a {type(outputs).__name__}: pass a callable target that makes (N,) scores of it"
         )
-    if _single_logit(outputs):
-        return 2
-    if outputs.ndim != 2:
+    if not found.is_floating_point():
+        raise TargetError(f"the model returns {found.dtype}, not logits: explain the model before that last step")
+    if found.ndim not in (1, 2):
         raise TargetError(
-            f"the model's outputs have the shape {tuple(outputs.shape)}: pass a callable target that "
+            f"the model's outputs have the shape {tuple(found.shape)}: pass a callable target that "
             "reduces them to (N,) scores, for example lambda outputs: outputs[:, 3].mean((1, 2))"
         )
-    return outputs.shape[1]
+    return found
+
+
+def is_single(logits: Tensor) -> bool:
+    """Whether there is one output for each sample, not one for each class."""
+    return logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1)
 
 
 def take(target: Tensor | Callable | None, rows) -> Tensor | Callable | None:
@@ -163,13 +214,16 @@ def take(target: Tensor | Callable | None, rows) -> Tensor | Callable | None:
 def fix(outputs, target: Tensor | Callable | None) -> Tensor | Callable | None:
     """``None`` replaced by the classes that these outputs predict, so that changed inputs are scored by the same.
 
-    A single-logit head keeps ``None``: its logit is the score whatever it predicts.
+    A single output keeps ``None``: it is the score whatever it predicts.
     """
     if target is not None:
         return target
-    classes = predicted(outputs)
-    return None if _single_logit(outputs) else classes.cpu()
+    return None if is_single(logits(outputs)) else predicted(outputs).cpu()
 
 
-def _single_logit(outputs: Tensor) -> bool:
-    return outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
+def _refuse_class_of_single(outputs: Tensor, target: Tensor | None) -> None:
+    if target is not None and is_single(outputs):
+        raise TargetError(
+            f"the model has a single output, {tuple(outputs.shape)}, so there is no class to choose: pass target=None "
+            "for the output as it is, or salkit.targets.against for its negation"
+        )

@@ -132,3 +132,31 @@ def test_transfer_needs_models_and_labels():
         transfer_matrix({}, X, torch.tensor([0, 1]))
     with pytest.raises(TargetError, match="true classes"):
         transfer_matrix({"a": LINEAR}, X, None)
+
+
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+def test_rounding_just_outside_of_the_bounds_is_clipped(attack):
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    x = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]) - 3e-8
+    x = (x - mean) / std * std + mean
+    assert x.min() < 0, "normalising and its inverse leave this"
+    moved = attack(LINEAR, x, 0, eps=0.1)
+    assert moved.min() >= 0 and moved.max() <= 1
+    torch.testing.assert_close(moved, attack(LINEAR, x.clamp(0, 1), 0, eps=0.1))
+    with pytest.raises(InputError, match="outside of bounds"):
+        attack(LINEAR, x - 0.001, 0)
+
+
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_inputs_without_a_value_are_refused(attack, bad):
+    with pytest.raises(InputError, match="NaN or infinity"):
+        attack(LINEAR, torch.full_like(X, bad), 0)
+
+
+def test_logits_of_an_output_object():
+    class Wrapped(nn.Module):
+        def forward(self, x):
+            return {"logits": LINEAR(x)}
+
+    assert torch.equal(fgsm(Wrapped(), X, eps=0.1), fgsm(LINEAR, X, eps=0.1))

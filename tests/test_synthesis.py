@@ -98,3 +98,11 @@ def test_seeded_and_leaves_no_trace():
 def test_bad_calls(error, message, target, options):
     with pytest.raises(error, match=message):
         class_image(net(), target, **{"shape": SHAPE, **options})
+
+
+def test_half_precision():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    single = class_image(net, 1, shape=(3, 8, 8), steps=20)
+    half = class_image(net.half(), 1, shape=(3, 8, 8), steps=20)
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), single, atol=0.02, rtol=0)

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ LOGITS = torch.tensor([[1.0, 5.0, 2.0], [0.0, -1.0, -2.0]])
 
 
 def scored(target, outputs=LOGITS):
-    return targets.score(outputs, targets.check(target, len(outputs))).tolist()
+    return targets.score(outputs, targets.check(target, 2)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -33,13 +35,67 @@ def test_scores_of_three_logits(target, expected):
 def test_single_logit_head(shape):
     outputs = torch.tensor([3.0, -4.0]).reshape(shape)
     assert scored(None, outputs) == [3.0, -4.0]
-    assert scored(1, outputs) == [3.0, -4.0]
-    assert scored(0, outputs) == [-3.0, 4.0]
-    assert scored([1, 0], outputs) == [3.0, 4.0]
+    assert scored(targets.against, outputs) == [-3.0, 4.0]
+    assert targets.probability(outputs).tolist() == outputs.flatten().sigmoid().tolist()
     assert targets.predicted(outputs).tolist() == [1, 0]
     assert targets.fix(outputs, None) is None
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2,)])
+@pytest.mark.parametrize("target", [0, 1, [1, 0]])
+@pytest.mark.parametrize("what", [targets.inspect, targets.score, targets.probability])
+def test_a_class_of_a_single_output_says_what_to_write(shape, target, what):
+    with pytest.raises(TargetError, match="target=None for the output as it is, or salkit.targets.against"):
+        what(torch.zeros(shape), targets.check(target, 2))
+
+
+def test_against_needs_a_single_output():
+    with pytest.raises(TargetError, match="single output"):
+        targets.against(LOGITS)
+
+
+def test_labels_of_a_single_logit_are_0_and_1():
+    targets.check_range(torch.zeros(2, 1), targets.check([0, 1], 2))
     with pytest.raises(TargetError, match="0 .. 1"):
-        targets.inspect(outputs, targets.check(2, 2))
+        targets.check_range(torch.zeros(2, 1), targets.check(2, 2))
+
+
+class Both(dict):
+    """As Hugging Face's outputs: entries that are attributes as well."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda y: SimpleNamespace(logits=y, hidden=None), lambda y: {"loss": None, "logits": y}, lambda y: Both(logits=y)],
+    ids=["object", "dictionary", "both"],
+)
+@pytest.mark.parametrize("target", [None, 2, [0, 1]])
+def test_logits_are_taken_by_themselves(wrap, target):
+    outputs = wrap(LOGITS)
+    assert scored(target, outputs) == scored(target)
+    assert targets.predicted(outputs).tolist() == [1, 0] and targets.count(outputs) == 3
+    assert torch.equal(targets.probability(outputs, targets.check(2, 2)), LOGITS.softmax(1)[:, 2])
+    assert scored(targets.against, wrap(LOGITS[:, :1])) == [-1.0, 0.0]
+    targets.inspect(outputs, targets.check(target, 2))
+    seen = []
+    targets.score(outputs, lambda given: seen.append(given) or LOGITS[:, 0])
+    assert seen[0] is outputs, "a callable gets what the model returns"
+
+
+@pytest.mark.parametrize("outputs", [LOGITS.long(), LOGITS > 0, LOGITS.to(torch.complex64)])
+def test_outputs_that_are_no_logits(outputs):
+    with pytest.raises(TargetError, match="not logits"):
+        targets.score(outputs, targets.check(0, 2))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_outputs_without_a_value_warn(bad):
+    outputs = LOGITS.clone()
+    outputs[1, 2] = bad
+    with pytest.warns(SalkitWarning, match="NaN or infinity"):
+        targets.inspect(outputs, None)
 
 
 @pytest.mark.parametrize(

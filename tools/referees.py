@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from salkit import METHODS
 from salkit._cache import write_file
 from salkit.models import trained, trained_names
+from tools import completeness
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "referees.md"
 TARGET = torch.tensor([3, 7])
@@ -460,7 +461,7 @@ def page() -> str:
         shipped=table(shipped),
         off=where_captum_is_off(small | torchvision | {f"{name}, trained": cells for name, cells in shipped.items()}),
         gaps=what_does_not_apply(),
-    )
+    ) + completeness.section()
 
 
 def main() -> int:

@@ -4,12 +4,12 @@ Every one is a pure function ``method(model, inputs, target=None, *, ...) -> Ten
 model, the inputs, or the global random state.
 """
 
-from .by_captum import layer_attribution, neuron_attribution
 from .cams import cam, gradcam, guided_gradcam
 from .controls import edge_map, random_map
 from .differences import deeplift
 from .features import feature_maps
 from .gradients import gradient, input_x_gradient
+from .layers import layer_attribution, neuron_attribution
 from .path import integrated_gradients
 from .perturbation import occlusion, rise
 from .rectifiers import deconvnet, guided_backprop

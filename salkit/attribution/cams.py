@@ -245,7 +245,7 @@ def pooled_head(model: nn.Module, x: Tensor) -> tuple[str, nn.Linear | None, boo
     finally:
         for handle in handles:
             handle.remove()
-    targets.count(outputs)
+    outputs = targets.logits(outputs)
     head, wanted = None, outputs
     if heads and heads[-1][2].numel() == outputs.numel() and torch.equal(heads[-1][2].flatten(), outputs.flatten()):
         head, wanted, _ = heads[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .. import targets
 from .._state import digest, untouched
@@ -21,7 +20,7 @@ def edge_map(
 
     Args:
         model, target, batch_size: taken so that the call is that of the other methods, and not used.
-        inputs: ``(N, C, H, W)``, or ``(N, C, T)``: the absolute central difference.
+        inputs: ``(N, C, H, W)``, volumes ``(N, C, D, H, W)``, or ``(N, C, T)``: the absolute central difference.
 
     Returns:
         In the inputs' shape and dtype, not negative, in input units a pixel; the border is continued outwards.
@@ -32,20 +31,28 @@ def edge_map(
     """
     with untouched(model, inputs) as x, torch.no_grad():
         targets.check(target, len(x))
-        if x.ndim not in (3, 4):
-            raise InputError(f"edges need inputs (N, C, H, W) or (N, C, T), not the shape {tuple(x.shape)}")
+        if x.ndim < 3:
+            raise InputError(f"edges need inputs with axes after the channels, not the shape {tuple(x.shape)}")
         return torch.cat([_edges(x[rows].float()) for rows in slices(len(x), batch_size)]).to(x.dtype)
 
 
 def _edges(x: Tensor) -> Tensor:
-    difference = torch.tensor([-0.5, 0.0, 0.5], device=x.device)
-    if x.ndim == 3:
-        padded = F.pad(x, (1, 1), mode="replicate")
-        return F.conv1d(padded.flatten(0, 1)[:, None], difference[None, None]).reshape(x.shape).abs()
-    across = torch.tensor([0.25, 0.5, 0.25], device=x.device)[:, None] * difference
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate").flatten(0, 1)[:, None]
-    both = F.conv2d(padded, torch.stack([across, across.T])[:, None])
-    return both.square().sum(1).sqrt().reshape(x.shape)
+    axes = range(2, x.ndim)
+    squares = torch.zeros_like(x)
+    for along in axes:
+        slope = x
+        for axis in axes:
+            before, here, after = _neighbours(slope, axis)
+            slope = (after - before) / 2 if axis == along else (before + 2 * here + after) / 4
+        squares += slope.square()
+    return squares.sqrt()
+
+
+def _neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What lies before each value along an axis, the value, and what lies after it; the border is continued."""
+    last = x.shape[axis] - 1
+    padded = torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, last, 1)], axis)
+    return tuple(padded.narrow(axis, start, last + 1) for start in range(3))
 
 
 def random_map(

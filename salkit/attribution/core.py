@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
+from .._state import run
 from ..errors import InputError, LayerError, NotDifferentiableError, TargetError
 
 
@@ -52,6 +53,12 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def worst_share(gap: Tensor, change: Tensor) -> str:
+    """The largest gap between a map's sum and the change of its score, in words; the change may be nothing."""
+    share = (gap.abs() / change.abs()).max().item()
+    return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
+
+
 def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
     """A baseline in the shape, dtype and on the device of the samples.
 
@@ -72,14 +79,17 @@ def repeat(target, times: int):
 
 def call(model: nn.Module, rows: Tensor):
     """The model's outputs; it gets a copy, as its first layer may work in place."""
-    return model(rows.clone())
+    return run(model, rows.clone())
 
 
 def scores_of(outputs, target, rows: int, how=targets.score) -> Tensor:
     """``(rows,)`` scores, or an error where the model or a callable target lost the batch axis."""
     scores = how(outputs, target)
     if len(scores) != rows:
-        raise TargetError(f"there are {len(scores)} scores for {rows} samples: the outputs need one row for each")
+        raise TargetError(
+            f"there are {len(scores)} scores for {rows} samples: the outputs need one row for each sample, and the "
+            "inputs a batch axis, a single one as inputs[None]"
+        )
     return scores
 
 
@@ -116,13 +126,13 @@ def score(model: nn.Module, rows: Tensor, target, how=targets.score, *, first: b
         first: check these outputs against ``whole``, the target of all samples.
     """
 
-    def run(order: torch.memory_format) -> Tensor:
-        outputs = model(rows.to(memory_format=order))
+    def go(order: torch.memory_format) -> Tensor:
+        outputs = run(model, rows.to(memory_format=order))
         if first:
             targets.inspect(outputs, whole)
         return scores_of(outputs, target, len(rows), how)
 
-    return _in_quickest_order(run, model, rows)
+    return _in_quickest_order(go, model, rows)
 
 
 def differentiate(model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None) -> Tensor:
@@ -135,15 +145,15 @@ def differentiate_with_scores(
 ) -> tuple[Tensor, Tensor]:
     """The gradient of each row's score by that row, and the scores ``(M,)``."""
 
-    def run(order: torch.memory_format) -> tuple[Tensor, Tensor]:
+    def go(order: torch.memory_format) -> tuple[Tensor, Tensor]:
         leaf = rows.detach().requires_grad_()
-        outputs = model(leaf.clone(memory_format=order))
+        outputs = run(model, leaf.clone(memory_format=order))
         if first:
             targets.inspect(outputs, whole)
         scores = scores_of(outputs, target, len(rows))
         return gradient_of(scores, [leaf])[0].contiguous(), scores.detach()
 
-    return _in_quickest_order(run, model, rows)
+    return _in_quickest_order(go, model, rows)
 
 
 # From so many values in one pass on, a CPU convolves faster with the channels last: see benchmarks/attribution.py.
@@ -152,26 +162,26 @@ _CHANNELS_LAST_FROM = 2**19
 _PLAIN_ORDER_ONLY: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
-def _in_quickest_order(run: Callable, model: nn.Module, rows: Tensor):
-    """``run(memory_format)``, in whichever order of the values in memory is the fastest that the model takes."""
+def _in_quickest_order(go: Callable, model: nn.Module, rows: Tensor):
+    """``go(memory_format)``, in whichever order of the values in memory is the fastest that the model takes."""
     large_images = rows.ndim == 4 and rows.device.type == "cpu" and rows.numel() >= _CHANNELS_LAST_FROM
     if large_images and model not in _PLAIN_ORDER_ONLY:
         try:
-            return run(torch.channels_last)
-        except RuntimeError as error:
+            return go(torch.channels_last)
+        except InputError as error:
             if "view size is not compatible" not in str(error):
                 raise
             _PLAIN_ORDER_ONLY.add(model)
-    return run(torch.preserve_format)
+    return go(torch.preserve_format)
 
 
 def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The gradient of the sum of the scores by each leaf; zeros where a leaf doesn't matter.
+    """The gradient of the sum of the scores by each leaf; zeros where one of several leaves doesn't matter.
 
     Rows of a batch don't meet in evaluation mode, so the gradient of the sum is each row's own.
 
     Raises:
-        NotDifferentiableError: when nothing links the scores to the leaves.
+        NotDifferentiableError: when nothing links the scores to the leaves, or autograd can't go back.
     """
     if not scores.requires_grad:
         raise NotDifferentiableError(
@@ -179,19 +189,44 @@ def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
             "look for no_grad, detach, argmax or a round trip through numpy in the model or the target"
         )
     try:
-        return torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True)
+        found = torch.autograd.grad(scores.sum(), leaves, allow_unused=True)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
-        if "heckpoint" not in f"{type(error).__name__} {error}":
-            raise
+        if "heckpoint" in f"{type(error).__name__} {error}":
+            raise NotDifferentiableError(
+                "the model recomputes parts of itself on the way back (torch.utils.checkpoint), which this method "
+                "can't follow: switch checkpointing off"
+            ) from error
+        raise NotDifferentiableError(f"autograd can't go back through the model: {error}") from error
+    if all(part is None for part in found):
         raise NotDifferentiableError(
-            "the model recomputes parts of itself on the way back (torch.utils.checkpoint), which this method can't "
-            "follow: switch checkpointing off"
-        ) from error
+            "nothing that has a gradient links the score to what is explained: look for quantised layers, and for "
+            "layers that the score does not depend on"
+        )
+    return tuple(torch.zeros_like(leaf) if part is None else part for part, leaf in zip(found, leaves))
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules by dotted name; those of a compiled model go by the names that they had before."""
-    return dict(getattr(model, "_orig_mod", model).named_modules())
+    """The modules by dotted name; those of a compiled model go by the names that they had before.
+
+    Raises:
+        LayerError: the model or a part of it is TorchScript or exported, which hides its layers.
+    """
+    found = dict(getattr(model, "_orig_mod", model).named_modules())
+    for name, module in found.items():
+        if isinstance(module, torch.jit.ScriptModule) or _is_exported(module):
+            raise LayerError(
+                f"{name or 'the model'} is TorchScript or exported, which hides its layers: explain the model that it "
+                "was made of"
+            )
+    return found
+
+
+def _is_exported(module: nn.Module) -> bool:
+    """Whether it is a graph of torch's inner functions, which calls no layer any more."""
+    nodes = module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ()
+    return any(isinstance(node.target, torch._ops.OpOverload) for node in nodes)
 
 
 def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module]:
@@ -202,6 +237,7 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
     """
     if isinstance(layer, str):
         try:
+            layers_of(model)
             return layer, getattr(model, "_orig_mod", model).get_submodule(layer)
         except AttributeError:
             raise LayerError(

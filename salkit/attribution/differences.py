@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import LayerError, NotDifferentiableError, SalkitWarning
-from .core import captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide
+from ..errors import InputError, NotDifferentiableError, SalkitWarning
+from .core import call, captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide, worst_share
 from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
 
 
@@ -56,82 +54,51 @@ def deeplift(
         target = targets.check(target, len(x))
         starts = spread(baseline, x)
         classes, _ = first_look(model, x, target, batch_size)
-        maps, changes = [], []
+        maps, changes, deltas = [], [], []
         for rows in slices(len(x), batch_size):
-            score = partial(_score, target=targets.take(classes, rows), rows=rows.stop - rows.start)
-            multipliers, _, change = multiply(model, x[rows], starts[rows], score)
-            maps.append(multipliers.to(wide(x.dtype)) * (x[rows] - starts[rows]))
+            found, change, delta = contributions(model, x[rows], starts[rows], targets.take(classes, rows))
+            maps.append(found)
             changes.append(change)
-    found, change = torch.cat(maps), torch.cat(changes)
-    delta = found.flatten(1).sum(1) - change
-    _warn_of_gap(delta, change, found, inputs.dtype)
+            deltas.append(delta)
+    found, delta = torch.cat(maps), torch.cat(deltas)
+    warn_of_gap(delta, torch.cat(changes), found, inputs.dtype)
     found = found.to(inputs.dtype)
     return (found, delta.to(inputs.dtype)) if return_delta else found
 
 
-def deeplift_of_layer(model: nn.Module, x: Tensor, start: Tensor, target, layer: nn.Module | str) -> Tensor:
-    """What each unit of a layer adds to the change of the score; ``x`` and ``target`` as inside ``untouched``."""
-    multipliers, way, _ = multiply(model, x, start, partial(_score, target=target, rows=len(x)), layer)
-    return multipliers * way
-
-
-def deeplift_of_neuron(
-    model: nn.Module, x: Tensor, start: Tensor, layer: nn.Module | str, neuron: tuple[int, ...]
-) -> Tensor:
-    """What each input value adds to the change of one unit of a layer; ``x`` as inside ``untouched``."""
-
-    def score(_, inner: Tensor) -> Tensor:
-        try:
-            return inner[(slice(None), *neuron)]
-        except IndexError as error:
-            raise LayerError(f"the layer puts out {tuple(inner.shape)}: there is no neuron {neuron}") from error
-
-    multipliers, _, change = multiply(model, x, start, score, layer, of_inputs=True)
-    found = multipliers * (x - start)
-    _warn_of_gap(found.flatten(1).sum(1) - change, change, found, x.dtype)
-    return found
-
-
-def _score(outputs, _inner, *, target, rows: int) -> Tensor:
-    return scores_of(outputs, target, rows)
-
-
-def multiply(
-    model: nn.Module,
-    x: Tensor,
-    start: Tensor,
-    score: Callable[[object, Tensor | None], Tensor],
-    layer: nn.Module | str | None = None,
-    *,
-    of_inputs: bool = False,
+def contributions(
+    model: nn.Module, x: Tensor, start: Tensor, target, layer: nn.Module | str | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The multipliers of the inputs, or of what a layer puts out, with the change of that and of the score.
+    """What each input value, or each unit of a layer, adds to the change of the score.
 
     Args:
-        x, start: ``(M, ...)``, the inputs and the baselines.
-        score: called with the model's outputs and those of the layer, gives ``(M,)``.
-        of_inputs: the multipliers of the inputs also where there is a layer.
+        x, start, target: of ``M`` rows, the inputs, the baselines and what is explained, as inside ``untouched``.
+
+    Returns:
+        The contributions, the change of the score ``(M,)``, and what is missing from it ``(M,)``: their sum, together
+        with what reaches the score past the layer, minus the change.
     """
     refuse_what_hides_functions(model)
     name = None if layer is None else find_layer(model, layer)[0]
 
-    def run(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def run(rows: Tensor) -> tuple[list[Tensor], Tensor]:
         leaf = rows.detach().requires_grad_()
-        with _nothing_computed_again(), captured(model, [name]) if name is not None else nullcontext({}) as inner:
-            outputs = model(leaf.clone())
-        units = inner[name] if inner else None
-        return leaf if of_inputs or units is None else units, score(outputs, units)
+        hooks = nullcontext({}) if name is None else captured(model, [name], cut=True)
+        with _nothing_computed_again(), hooks as inner:
+            outputs = call(model, leaf)
+        return [*inner.values(), leaf], scores_of(outputs, target, len(rows))
 
     mode = Rescale()
     with same_random_numbers(x.device), mode:
         below, lower = run(start)
-        below, lower = below.detach().clone(), lower.detach()
+        below = [leaf.detach().clone() for leaf in below]
     mode.compare()
     with mode:
         above, upper = run(x)
-    (multipliers,) = gradient_of(upper, [above])
-    change = upper.detach().to(wide(x.dtype)) - lower.to(wide(x.dtype))
-    return multipliers, above.detach() - below, change
+    change = (upper.detach().to(wide(x.dtype))) - lower.detach().to(wide(x.dtype))
+    multipliers = gradient_of(upper, above)
+    parts = [m.to(change.dtype) * (leaf.detach() - start) for m, leaf, start in zip(multipliers, above, below)]
+    return parts[0], change, sum(part.flatten(1).sum(1) for part in parts) - change
 
 
 @contextmanager
@@ -141,19 +108,18 @@ def _nothing_computed_again():
     try:
         with torch.autograd.graph.disable_saved_tensors_hooks(told):
             yield
-    except RuntimeError as error:
+    except InputError as error:  # as what the model raised is told
         if told not in str(error):
             raise
         raise NotDifferentiableError(told) from error
 
 
-def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype) -> None:
+def warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype) -> None:
     rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
-    large = (delta.abs() > 0.01 * change.abs()) & (delta.abs() > rounding)
+    large = ~((delta.abs() <= 0.01 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
     if large.any():
-        worst = (delta.abs() / change.abs())[large].max().item()
         warnings.warn(
-            f"DeepLift misses completeness by up to {worst:.0%} of the change of the score in {int(large.sum())} of "
+            f"DeepLift misses completeness by {worst_share(delta[large], change[large])} in {int(large.sum())} of "
             f"{len(delta)} samples: a part of the model has no rule (softmax, layer normalisation, a recurrent cell, "
             "an autograd function of its own) and passes back its gradient",
             SalkitWarning,

@@ -36,7 +36,7 @@ def occlusion(
 
     Args:
         model, target: as for ``gradient``. The class is chosen once, on the whole input.
-        inputs: ``(N, C, H, W)``, ``(N, C, T)``, or ``(N, F)``, where each feature is a place.
+        inputs: ``(N, C, H, W)``, ``(N, C, T)``, ``(N, C, D, H, W)``, or ``(N, F)``, where each feature is a place.
         window: side lengths in pixels, one for all axes or one for each; ``None``: an eighth of each axis.
         stride: the steps, likewise, at most the window; ``None``: half of the window.
         baseline: what the window shows, in the inputs' units: 0.5 is grey for images in [0, 1].
@@ -100,7 +100,7 @@ def rise(
 
     Args:
         model, target: as for ``gradient``. The class is chosen once, on the whole input.
-        inputs: ``(N, C, H, W)`` or ``(N, C, T)``.
+        inputs: ``(N, C, H, W)``, ``(N, C, T)``, or volumes ``(N, C, D, H, W)``.
         n_masks: number of masks. The map's noise falls with its square root.
         cells: cells of the grid along each axis.
         keep: :math:`q`, in (0, 1].
@@ -150,7 +150,7 @@ def _soft_mask(grid: tuple[int, ...], cells: int, keep: float, generator: torch.
     fine = F.interpolate(
         coarse[None, None],
         [(cells + 1) * side for side in cell],
-        mode="linear" if len(grid) == 1 else "bilinear",
+        mode={1: "linear", 2: "bilinear", 3: "trilinear"}[len(grid)],
         align_corners=False,
     )[0, 0]
     for axis, (side, size) in enumerate(zip(cell, grid)):
@@ -204,8 +204,8 @@ def _one_each(name: str, value, grid: tuple[int, ...]) -> list[int]:
 
 
 def _check_masks(x: Tensor, n_masks: int, cells: int, keep: float) -> None:
-    if x.ndim not in (3, 4):
-        raise InputError(f"RISE needs inputs (N, C, H, W) or (N, C, T), not the shape {tuple(x.shape)}")
+    if x.ndim not in (3, 4, 5):
+        raise InputError(f"RISE needs inputs with one to three axes after the channels, not {tuple(x.shape)}")
     for name, value in (("n_masks", n_masks), ("cells", cells)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"{name} must be a positive int, not {value!r}")

@@ -25,10 +25,11 @@ from torch.overrides import TorchFunctionMode
 
 from .. import targets
 from .._state import untouched
-from ..errors import SalkitWarning
+from ..errors import NotDifferentiableError, SalkitWarning
 from .core import call, differentiate, slices
 
 _TOP = {F.relu: None, torch.relu: None, torch.relu_: None, Tensor.relu: None, Tensor.relu_: None, F.relu6: 6.0}
+_SCRIPT = "DifferentiableGraph"  # what autograd calls a TorchScript function, once it has run a few times
 _IN_PLACE = {torch.relu_, Tensor.relu_}
 
 
@@ -45,8 +46,11 @@ def guided_backprop(
         In the inputs' shape and dtype, signed, detached. Equal to an autograd function with the rule above
         in place of every ReLU or ReLU6.
 
+    Raises, beside:
+        NotDifferentiableError: the model hides a rectifier (TorchScript, export, checkpointing).
+
     Warns:
-        SalkitWarning: the model calls no rectifier, so this is the plain gradient. TorchScript models hide theirs.
+        SalkitWarning: the model calls no rectifier, so this is the plain gradient.
     """
     return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True)
 
@@ -91,6 +95,7 @@ def backprop_with_rule(
 class _Rectify(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, top: float | None, needs_positive_input: bool) -> Tensor:
+        ctx.set_materialize_grads(False)
         ctx.passed = None
         if needs_positive_input:
             ctx.passed = x > 0 if top is None else (x > 0) & (x < top)
@@ -98,6 +103,8 @@ class _Rectify(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g: Tensor):
+        if g is None:  # a part of the model behind it has no gradient
+            return None, None, None
         g = g.clamp(min=0)
         return g if ctx.passed is None else g * ctx.passed, None, None
 
@@ -118,9 +125,11 @@ class RectifierMode(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in _TOP:
             top = _TOP[function]
-        elif function is F.hardtanh and kwargs.get("min_val") == 0:  # what nn.ReLU6 calls
-            top = kwargs["max_val"]
+        elif function is F.hardtanh and (args[1:2] or [kwargs.get("min_val")])[0] == 0:  # what nn.ReLU6 calls
+            top = args[2] if len(args) > 2 else kwargs.get("max_val", 1.0)
         else:
+            if function is torch.autograd.grad:
+                _refuse_hidden(args[0] if isinstance(args[0], Tensor) else args[0][0])
             return function(*args, **kwargs)
         x = args[0] if args else kwargs["input"]
         if not x.requires_grad:
@@ -130,3 +139,19 @@ class RectifierMode(TorchFunctionMode):
         if function in _IN_PLACE or kwargs.get("inplace"):
             x.copy_(y)  # Everybody who holds x sees y from now on, as with the function itself.
         return y
+
+
+def _refuse_hidden(scores: Tensor) -> None:
+    """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, still has its own gradient."""
+    seen, left = set(), [scores.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        left += [above for above, _ in node.next_functions]
+        if node.name().startswith("Relu") or getattr(node, "_saved_min_val", 1) == 0 or _SCRIPT in node.name():
+            raise NotDifferentiableError(
+                "the model hides rectifiers from this method (TorchScript, or an exported model): explain the model "
+                "that it was made of"
+            )

@@ -61,6 +61,7 @@ class _Valued(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, linear: Tensor, value: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)  # None tells that a part of the model behind it has no gradient
         return value.clone()
 
     @staticmethod
@@ -207,7 +208,8 @@ def slope(function: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, reference:
         with torch.enable_grad():
             leaf = x.clone().requires_grad_()
             (derivative,) = torch.autograd.grad(function(leaf).sum(), leaf)
-        change = torch.where(none, derivative.to(dtype), change)
+        # A root has no finite derivative at 0; where nothing changes, what is passed back adds nothing.
+        change = torch.where(none, derivative.to(dtype).nan_to_num(0, 0, 0), change)
     return change.to(x.dtype)
 
 

@@ -18,7 +18,7 @@ from .. import targets
 from .._cache import replacing
 from .._device import device_of
 from .._distributed import all_gather, check_same, world
-from .._state import digest, untouched
+from .._state import digest, run, untouched
 from ..data import ImageSet
 from ..errors import InputError
 from .perturbation import deletion, insertion
@@ -32,7 +32,7 @@ class Case:
     Attributes:
         model: the network that is explained.
         inputs: ``(n, C, H, W)`` in [0, 1].
-        target: what the maps explain: ``(n,)`` int64, a callable, or ``None`` for a single-logit head.
+        target: what the maps explain: ``(n,)`` int64, a callable, or ``None`` for a single output.
         labels: ``(n,)`` int64, the true classes.
         masks: ``{part: (n, H, W) bool}``, or nothing in it.
         others: for each image the mean of all other images of the dataset, in the shape of ``inputs``.
@@ -215,7 +215,7 @@ def _case(model: nn.Module, data: ImageSet, target, total: Tensor, n: int) -> Ca
     inputs = data.pixels()
     if target is None:
         with untouched(model, inputs) as some, torch.no_grad():
-            outputs = model(some.clone())
+            outputs = run(model, some.clone())
         targets.inspect(outputs, None)
         target = targets.fix(outputs, None)
     others = (total.to(data.images.device) - data.images.long()).float() / (255 * max(1, n - 1))

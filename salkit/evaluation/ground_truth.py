@@ -129,6 +129,10 @@ def _dilate(masks: Tensor, radius: int) -> Tensor:
 
 
 def _check(maps: Tensor, masks: Tensor, signed: str) -> None:
+    for name, value in (("maps", maps), ("masks", masks)):
+        if not isinstance(value, Tensor):
+            hint = ": pick one of " + ", ".join(map(repr, value)) if isinstance(value, dict) else ""
+            raise InputError(f"{name} must be a tensor, not a {type(value).__name__}{hint}")
     if signed not in ("absolute", "positive"):
         raise InputError(f"signed must be 'absolute' or 'positive', not {signed!r}")
     if not maps.is_floating_point():

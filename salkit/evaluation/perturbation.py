@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
-from .._state import untouched
+from .._state import run, untouched
 from ..errors import InputError
 
 
@@ -136,7 +136,7 @@ def _curve(model, inputs, maps, target, insert, steps, baseline, absolute, logit
         for pair in torch.arange(n * s, device=inputs.device).split(batch_size):  # every image at every step
             image, step = pair // s, pair % s
             gone = (place[image] < exchanged[step, None]).view(shape)
-            outputs = model(torch.where(gone, end[image], start[image]))
+            outputs = run(model, torch.where(gone, end[image], start[image]))
             scores.append(_score(outputs, targets.take(classes, image.cpu()), logits).cpu().double())
     return Curve(exchanged.cpu().double() / pixels, torch.cat(scores).view(n, s))
 
@@ -145,7 +145,7 @@ def _fixed_classes(model: nn.Module, inputs: Tensor, target, batch_size: int):
     """The target, with ``None`` replaced by the classes predicted for the untouched inputs."""
     fixed = []
     for rows in torch.arange(len(inputs)).split(batch_size):
-        outputs = model(inputs[rows.to(inputs.device)].clone())
+        outputs = run(model, inputs[rows.to(inputs.device)].clone())
         if not fixed:
             targets.inspect(outputs, target)
         fixed.append(targets.fix(outputs, targets.take(target, rows)))
@@ -154,11 +154,7 @@ def _fixed_classes(model: nn.Module, inputs: Tensor, target, batch_size: int):
 
 def _score(outputs: Tensor, target, logits: bool) -> Tensor:
     """The target's logit or probability; a single logit is that of class 1 against class 0."""
-    if callable(target) or logits:
-        return targets.score(outputs, target)
-    if targets.count(outputs) == 2 and outputs.numel() == len(outputs):
-        return targets.score(outputs, target).sigmoid()
-    return targets.score(outputs.softmax(1), target)
+    return (targets.score if callable(target) or logits else targets.probability)(outputs, target)
 
 
 def _order(maps: Tensor, inputs: Tensor, absolute: bool, seed: int) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from .._state import untouched
+from .._state import copied, run, untouched
 from ..data import ImageSet
 from ..errors import InputError
 
@@ -92,7 +92,7 @@ def default_layers(model: nn.Module, inputs: Tensor | None = None) -> list[str]:
     handles = [m.register_forward_hook(lambda module, *_: used.setdefault(module)) for m in names]
     try:
         with untouched(model, inputs[:1]) as some, torch.no_grad():
-            model(some.clone())
+            run(model, some.clone())
     finally:
         for handle in handles:
             handle.remove()
@@ -116,12 +116,12 @@ def _randomised(model, layers, init, std, seed, accumulate) -> Iterator[tuple[st
 
     def copies():
         generator = torch.Generator().manual_seed(seed)
-        start = copy.deepcopy(model)  # the caller may change the model, or a copy, between two items
+        start = copied(model)  # the caller may change the model, or a copy, between two items
         for name in layers:
-            fresh = copy.deepcopy(start)
+            fresh = copied(start)
             _randomise(fresh.get_submodule(name), init, std, generator)
             if accumulate:
-                start = copy.deepcopy(fresh)
+                start = copied(fresh)
             yield name, fresh
 
     return copies()
@@ -173,6 +173,10 @@ def _check(model: nn.Module, layers: list[str], init: str, std: float) -> None:
         raise InputError(f"init must be 'normal', 'own' or 'permute', not {init!r}")
     if not std > 0:
         raise InputError(f"std must be positive, not {std}")
+    if any(isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_packed_params") for part in model.modules()):
+        raise InputError("TorchScript and quantised models hide weights: randomise the model that it was made of")
+    if not layers:
+        raise InputError("the model holds no weights, so there is nothing to randomise")
     if len(set(layers)) < len(layers):
         raise InputError(f"each layer can be named once only: {layers}")
     known = dict(model.named_modules(remove_duplicate=False))

@@ -23,6 +23,14 @@ def test_edges_equal_skimage():
     torch.testing.assert_close(edge_map(small_net(1), x)[0, 0].double(), torch.from_numpy(expected))
 
 
+def test_edges_of_a_volume_equal_scipy():
+    ndimage = pytest.importorskip("scipy.ndimage")
+    volume = torch.rand(1, 1, 4, 5, 6, dtype=torch.float64)
+    sobel = [ndimage.sobel(volume[0, 0].numpy(), axis, mode="nearest") / 2 / 4**2 for axis in range(3)]
+    expected = sum(torch.from_numpy(part) ** 2 for part in sobel).sqrt()
+    torch.testing.assert_close(edge_map(small_net(1).double(), volume)[0, 0], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_edges_need_spatial_axes():
     with pytest.raises(InputError, match="edges need"):
         edge_map(small_net(), torch.rand(2, 5))

@@ -148,3 +148,13 @@ def test_a_number_as_baseline_keeps_the_digits_of_double_precision():
     x = torch.tensor([[1.0]], dtype=torch.float64)
     found = integrated_gradients(net, x, baseline=0.1) / net.weight.detach()
     torch.testing.assert_close(found, x - 0.1, rtol=0, atol=1e-14)  # 0.1 in single precision is 1.5e-9 off
+
+
+def test_expected_gradients_add_up_to_the_mean_change():
+    net, x = small_net().double().eval(), images().double()
+    references = list(images(n=4, seed=5).double())
+    found, delta = integrated_gradients(net, x, 1, baseline=references, n_steps=200, return_delta=True)
+    with torch.no_grad():
+        change = net(x)[:, 1] - net(torch.stack(references))[:, 1].mean()
+    torch.testing.assert_close(found.flatten(1).sum(1) - delta, change)
+    torch.testing.assert_close(found.flatten(1).sum(1), change, rtol=0.02, atol=0.02 * change.abs().max().item())

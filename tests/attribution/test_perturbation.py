@@ -7,6 +7,7 @@ from torch import nn
 
 from salkit.attribution import occlusion, rise
 from salkit.errors import InputError, TargetError
+from salkit.targets import against
 
 
 class Total(nn.Module):
@@ -86,7 +87,7 @@ def test_probability():
     drop = (net(x).softmax(1) - net(torch.full_like(x, 0.2)).softmax(1))[0, 1]
     torch.testing.assert_close(found, drop.detach().expand_as(x))
     single = small_net(classes=1).eval()
-    found = occlusion(single, x, 0, window=(6, 9), stride=1, baseline=0.2, probability=True)
+    found = occlusion(single, x, against, window=(6, 9), stride=1, baseline=0.2, probability=True)
     drop = ((-single(x)).sigmoid() - (-single(torch.full_like(x, 0.2))).sigmoid())[0, 0]
     torch.testing.assert_close(found, drop.detach().expand_as(x))
     with pytest.raises(TargetError, match="already the score"):
@@ -178,6 +179,17 @@ def test_rise_seeds_and_series():
 def test_bad_rise(options):
     with pytest.raises(InputError, match=next(iter(options))):
         rise(small_net(), images(), **options)
+
+
+def test_rise_on_volumes_finds_the_octant_that_matters():
+    class Octant(nn.Module):
+        def forward(self, x):
+            return torch.stack([x[:, :, :3, :3, :3].sum((1, 2, 3, 4)), x[:, 0, 0, 0, 0] * 0], 1)
+
+    x = torch.ones(1, 1, 6, 6, 6)
+    found = rise(Octant(), x, 0, n_masks=400, cells=2)
+    assert found.shape == x.shape
+    assert found[..., :3, :3, :3].mean() > 3 * found[..., 3:, 3:, 3:].abs().mean()
 
 
 def test_rise_needs_spatial_axes():

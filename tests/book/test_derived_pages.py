@@ -5,7 +5,7 @@ import re
 import pytest
 
 from salkit import METHODS
-from tools import referees
+from tools import completeness, referees
 
 CHEAT_SHEET = referees.PAGE.with_name("cheat-sheet.md").read_text(encoding="utf-8")
 PAGE = referees.PAGE.read_text(encoding="utf-8")
@@ -67,3 +67,18 @@ def test_a_wrong_map_would_be_seen():
     assert referees.rounded(3e-16) == "< 1e-9"
     assert referees.rounded(2e-4) == "< 1e-3"
     assert referees.rounded(0.31) == "0.3"
+
+
+@pytest.mark.parametrize("name", completeness.MODULES)
+def test_completeness_of_a_small_network_is_as_written(name):
+    """Never a gap of more than 1 % without a word; and the page says what comes out."""
+    path, rescale = completeness.row(*completeness.module(name))
+    assert f"| {name} | {path} | {rescale} |" in PAGE
+    assert rescale == "< 1e-6" or "warns" in rescale or "refused" in rescale or float(rescale) < 1
+
+
+def test_completeness_names_every_network():
+    listed = PAGE.split("## Completeness, in per cent")[1]
+    assert len(completeness.MODULES) >= 25
+    assert all(f"| `{name}` |" in listed for name in referees.CLASSIFIERS)
+    assert all(f"`{name}`, trained" in listed for name in completeness.PRETRAINED)

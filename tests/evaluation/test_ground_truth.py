@@ -216,3 +216,12 @@ def test_arguments_are_left_alone(score):
     before = maps.detach().clone(), masks.clone()
     assert not score(maps, masks).requires_grad
     assert torch.equal(maps.detach(), before[0]) and torch.equal(masks, before[1])
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_dictionary_of_masks_names_its_entries(score):
+    masks = {"object": torch.ones(1, 4, 4, dtype=torch.bool)}
+    with pytest.raises(InputError, match="masks must be a tensor, not a dict: pick one of 'object'"):
+        score(torch.rand(1, 4, 4), masks)
+    with pytest.raises(InputError, match="maps must be a tensor, not a ndarray"):
+        score(np.ones((1, 4, 4)), masks["object"])

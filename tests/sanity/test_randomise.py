@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from salkit.data import ImageSet
 from salkit.errors import InputError
@@ -241,3 +242,31 @@ def test_permuted_labels():
     assert not torch.equal(permute_labels(data, seed=1).labels, permuted.labels)
     assert torch.equal(data.labels, labels) and torch.equal(permuted.images, data.images)
     assert "permuted" in permuted.source
+
+
+@pytest.mark.parametrize("norm", ["weight_norm", "spectral_norm", "pruned"])
+@pytest.mark.filterwarnings("ignore")
+def test_weights_that_are_computed_from_others(norm):
+    """They carry a graph after a training step, which can't be copied as it is."""
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    if norm == "pruned":
+        prune.l1_unstructured(net[0], "weight", 0.5)
+    else:
+        getattr(nn.utils, norm)(net[0])
+    x = torch.rand(5, 4)
+    expected = net(x)
+    assert net[0].weight.grad_fn is not None
+    copies = dict(cascade(net))
+    assert not torch.equal(copies["0"](x), expected)
+    assert torch.equal(net(x), expected) if norm != "spectral_norm" else True
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_models_that_hide_their_weights_are_refused():
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    quantised = torch.ao.quantization.quantize_dynamic(net, {nn.Linear})
+    for model in (torch.jit.trace(net, torch.rand(1, 4)), quantised):
+        with pytest.raises(InputError, match="hide weights"):
+            cascade(model)
+    with pytest.raises(InputError, match="holds no weights"):
+        cascade(nn.ReLU())

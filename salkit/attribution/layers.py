@@ -1,0 +1,217 @@
+"""Layers and neurons inside the network: the methods for inputs, on a part of the model.
+
+What lies below a neuron is a model with a single output, and what lies above a layer is one whose input is what the
+layer puts out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from .. import targets
+from .._state import untouched
+from ..errors import InputError, LayerError
+from .core import (
+    call,
+    captured,
+    copies,
+    find_layer,
+    first_look,
+    gradient_of,
+    repeat,
+    rows_in_one_pass,
+    scores_of,
+    slices,
+    spread,
+    wide,
+)
+from .differences import contributions, deeplift, warn_of_gap
+from .gradients import gradient
+from .path import integrated_gradients, points
+
+LAYER_METHODS = ("gradient_x_activation", "integrated_gradients", "conductance", "deeplift")
+NEURON_METHODS = ("gradient", "integrated_gradients", "deeplift")
+
+
+def layer_attribution(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    layer: nn.Module | str,
+    method: str = "conductance",
+    baseline: float | Tensor = 0.0,
+    n_steps: int = 50,
+    batch_size: int | None = None,
+) -> Tensor:
+    """How much each unit of a layer contributes to the score.
+
+    With :math:`h` what the layer puts out for the inputs and :math:`h'` for the baseline:
+
+    - ``"gradient_x_activation"``: :math:`h_j \\, \\partial S_c / \\partial h_j`.
+    - ``"integrated_gradients"``: :math:`h_j - h'_j` times the mean gradient on the straight line from h' to h.
+    - ``"conductance"``: :math:`\\int (\\partial S_c / \\partial h_j) \\, dh_j` while the inputs move straight from the
+      baseline (Dhamdhere et al. 2018).
+    - ``"deeplift"``: :math:`h_j - h'_j` times DeepLift's multiplier.
+
+    The last three add up to the change of the score where everything passes through the layer.
+
+    Args:
+        model, inputs, target, batch_size: as for ``gradient``.
+        layer: a module or its dotted name.
+        method: see above.
+        baseline: a number or a tensor that broadcasts to the inputs, in the inputs' units.
+        n_steps: points on the path of the methods that integrate, at least 2.
+
+    Returns:
+        In the shape of the layer's output, signed, detached, in the inputs' dtype.
+
+    Raises:
+        InputError, TargetError: see ``gradient``; also an unknown method.
+        LayerError: the layer is not in the model, does not run, runs twice, or puts out no tensor.
+        NotDifferentiableError: no gradient flows from the score to the layer.
+
+    Warns:
+        SalkitWarning: DeepLift as in ``deeplift``.
+    """
+    _check_choice(method, LAYER_METHODS)
+    points("gauss_legendre", n_steps)
+    with untouched(model, inputs) as x:
+        target = targets.check(target, len(x))
+        starts = spread(baseline, x)
+        name, _ = find_layer(model, layer)
+        target, _ = first_look(model, x, target, batch_size)
+        maps, changes, deltas = [], [], []
+        for rows in slices(len(x), batch_size):
+            some, begin, mine = x[rows], starts[rows], targets.take(target, rows)
+            if method == "deeplift":
+                found, *told = contributions(model, some, begin, mine, name)
+                changes, deltas = [*changes, told[0]], [*deltas, told[1]]
+            elif method == "gradient_x_activation":
+                slopes, units = _slopes(model, some, mine, name)
+                found = slopes * units
+            else:
+                path = _straight if method == "integrated_gradients" else _conducted
+                each = [slice(i, i + 1) for i in range(len(some))]
+                found = [path(model, some[i], begin[i], targets.take(mine, i), name, n_steps) for i in each]
+                found = torch.cat(found)
+            maps.append(found)
+        found = torch.cat(maps)
+        if deltas:
+            warn_of_gap(torch.cat(deltas), torch.cat(changes), found, inputs.dtype)
+        return found.to(inputs.dtype)
+
+
+def neuron_attribution(
+    model: nn.Module,
+    inputs: Tensor,
+    *,
+    layer: nn.Module | str,
+    neuron: int | tuple[int, ...],
+    method: str = "integrated_gradients",
+    baseline: float | Tensor = 0.0,
+    n_steps: int = 50,
+    batch_size: int | None = None,
+) -> Tensor:
+    """How much each input value contributes to one unit of a layer.
+
+    Args:
+        model, inputs, batch_size: as for ``gradient``.
+        layer: a module or its dotted name.
+        neuron: the unit's index in the layer's output, without the batch axis: an int for a linear layer,
+            ``(channel, row, column)`` for a convolution.
+        method: ``"integrated_gradients"``, ``"gradient"`` or ``"deeplift"``.
+        baseline: a number or a tensor that broadcasts to the inputs, in the inputs' units.
+        n_steps: points on the path of integrated gradients.
+
+    Returns:
+        In the inputs' shape and dtype, signed, detached.
+
+    Raises:
+        InputError: see ``gradient``; also an unknown method.
+        LayerError: as ``layer_attribution``; also a layer that has no such unit.
+        NotDifferentiableError: no gradient flows from the unit to the inputs.
+    """
+    _check_choice(method, NEURON_METHODS)
+    below = _Below(model, find_layer(model, layer)[0], neuron if isinstance(neuron, tuple) else (neuron,))
+    if method == "gradient":
+        return gradient(below, inputs, batch_size=batch_size)
+    if method == "deeplift":
+        return deeplift(below, inputs, baseline=baseline, batch_size=batch_size)
+    return integrated_gradients(below, inputs, baseline=baseline, n_steps=n_steps, batch_size=batch_size)
+
+
+class _Below(nn.Module):
+    """The part of a model below one unit, whose value is the single output."""
+
+    def __init__(self, model: nn.Module, name: str, neuron: tuple[int, ...]):
+        super().__init__()
+        self.model, self.name, self.neuron = model, name, neuron
+
+    def forward(self, x: Tensor) -> Tensor:
+        with captured(self.model, [self.name]) as inner:
+            self.model(x)
+        units = inner[self.name]
+        try:
+            value = units[(slice(None), *self.neuron)]
+        except IndexError as error:
+            raise LayerError(f"layer {self.name!r} puts out {tuple(units.shape)}: no neuron {self.neuron}") from error
+        if value.ndim != 1:
+            raise LayerError(f"layer {self.name!r} puts out {tuple(units.shape)}: {self.neuron} is not one neuron")
+        return value
+
+
+def _slopes(model: nn.Module, rows: Tensor, target, name: str) -> tuple[Tensor, Tensor]:
+    """The gradient of the scores by what a layer puts out, and that itself."""
+    with captured(model, [name], cut=True) as outputs_of:
+        scores = scores_of(call(model, rows), target, len(rows))
+    units = outputs_of[name]
+    return gradient_of(scores, [units])[0], units.detach()
+
+
+def _straight(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_steps: int) -> Tensor:
+    """Integrated gradients of one sample, on the line between what the layer puts out for start and input."""
+    alphas, weights = points("gauss_legendre", n_steps)
+    with torch.no_grad(), captured(model, [name]) as outputs_of:
+        call(model, torch.cat([start, x]))
+    begin, end = outputs_of[name].chunk(2)
+    total = torch.zeros_like(end, dtype=wide(end.dtype))
+    for which in copies(1, n_steps, rows_in_one_pass(x, None)):
+        alpha, weight = (t[which].to(end).reshape(-1, *[1] * (end.ndim - 1)) for t in (alphas, weights))
+        leaf = (begin + alpha * (end - begin)).detach().requires_grad_()
+        with _in_place_of(model, name, leaf):
+            scores = scores_of(call(model, x.expand(len(leaf), *x.shape[1:])), repeat(target, len(leaf)), len(leaf))
+        total += (weight * gradient_of(scores, [leaf])[0]).to(total.dtype).sum(0, keepdim=True)
+    return total * (end - begin)
+
+
+def _conducted(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_steps: int) -> Tensor:
+    """The conductance of one sample: gradients times steps of the layer, while the inputs move (trapezoid rule)."""
+    alphas = torch.linspace(0, 1, n_steps + 1, dtype=torch.float64)
+    found = []
+    for which in copies(1, n_steps + 1, rows_in_one_pass(x, None)):
+        alpha = alphas[which].to(x).reshape(-1, *[1] * (x.ndim - 1))
+        slopes, units = _slopes(model, start + alpha * (x - start), repeat(target, len(alpha)), name)
+        found.append((slopes.to(wide(x.dtype)), units.to(wide(x.dtype))))
+    slopes, units = (torch.cat(parts) for parts in zip(*found))
+    return ((slopes[1:] + slopes[:-1]) / 2 * (units[1:] - units[:-1])).sum(0, keepdim=True)
+
+
+@contextmanager
+def _in_place_of(model: nn.Module, name: str, units: Tensor) -> Iterator[None]:
+    """While open, the layer puts out these units, whatever it gets."""
+    module = find_layer(model, name)[1]
+    handle = module.register_forward_hook(lambda _module, _inputs, _output: units.clone())
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_choice(method: str, choices: tuple[str, ...]) -> None:
+    if method not in choices:
+        raise InputError(f"method must be one of {', '.join(choices)}, not {method!r}")

@@ -15,8 +15,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ),
     submod_attrs={
         "attribution": (
-            *("METHODS", "cam", "deconvnet", "deeplift", "edge_map", "feature_maps", "gradcam", "gradient"),
-            *("guided_backprop", "guided_gradcam", "input_x_gradient", "integrated_gradients", "layer_attribution"),
+            *("METHODS", "cam", "deconvnet", "deeplift", "edge_map", "feature_maps", "gradcam"),
+            *("gradcam_plus_plus", "gradient", "guided_backprop", "guided_gradcam", "hirescam", "input_x_gradient"),
+            *("integrated_gradients", "layer_attribution", "layercam"),
             *("neuron_attribution", "occlusion", "random_map", "rise", "smoothgrad"),
         ),
         "evaluation": ("compare",),

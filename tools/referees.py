@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from salkit import METHODS
 from salkit._cache import write_file
+from salkit.attribution.registry import A_RELU
 from salkit.models import trained, trained_names
 from tools import completeness
 
@@ -30,8 +31,14 @@ TARGET = torch.tensor([3, 7])
 BASELINE = 0.25  # exact in 32 bits
 N_STEPS = 4
 N_SAMPLES = 3
-NO_REFEREE = ("deeplift", "rise", "edge_map", "random_map")
-RECTIFIER_RULES = ("deconvnet", "guided_backprop", "guided_gradcam")
+NO_REFEREE = ("deeplift", "rise", *(name for name, method in METHODS.items() if method.control))
+RECTIFIER_RULES = tuple(name for name, method in METHODS.items() if A_RELU in method.needs)
+FORMULAS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # of features and their gradient, before the sum
+    "layercam": lambda a, g: g.relu() * a,
+    "gradcam_plus_plus": lambda a, g: (
+        (g**2 / (2 * g**2 + g**3 * a.sum((2, 3), keepdim=True)) * g.relu()).nansum((2, 3), keepdim=True) * a
+    ),
+}
 BY_DEFINITION, BY_REWRITING = "ᵈ", "ᵐ"
 
 # The smallest network of every family of torchvision's classifiers.
@@ -220,11 +227,26 @@ def by_definition(net: nn.Module, x: Tensor, *, needs_positive_input: bool) -> T
     return torch.autograd.grad(scores.sum(), leaf)[0]
 
 
+def by_formula(method: str, net: nn.Module, x: Tensor, layer: str) -> Tensor:
+    """A map of a layer, from its output and the gradient by it."""
+    outputs: list[Tensor] = []
+
+    def start_anew(_module, _inputs, output):
+        outputs.append(output.detach().requires_grad_())
+        return outputs[0].clone()
+
+    handle = net.get_submodule(layer).register_forward_hook(start_anew)
+    scores = net(x).gather(1, TARGET[:, None])
+    handle.remove()
+    (slope,) = torch.autograd.grad(scores.sum(), outputs)
+    return FORMULAS[method](outputs[0].detach(), slope).sum(1, keepdim=True)
+
+
 def by_captum(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tensor:
     """The map that captum draws, with the options of ``by_salkit``; ``layer`` only for the CAM family."""
     from captum import attr
 
-    inner = net.get_submodule(layer) if method in ("gradcam", "guided_gradcam", "cam") else None
+    inner = net.get_submodule(layer) if METHODS[method].finds_layer or method == "cam" else None
     if method == "gradient":
         return attr.Saliency(net).attribute(x, TARGET, abs=False)
     if method == "input_x_gradient":
@@ -243,6 +265,8 @@ def by_captum(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tens
         return attr.GuidedBackprop(net).attribute(x, TARGET)
     if method == "gradcam":
         return attr.LayerGradCam(net, inner).attribute(x, TARGET)
+    if method == "hirescam":
+        return attr.LayerGradientXActivation(net, inner).attribute(x, TARGET).sum(1, keepdim=True)
     if method == "guided_gradcam":
         return attr.GuidedGradCam(net, inner).attribute(x, TARGET, interpolate_mode="bilinear")
     if method == "cam":
@@ -258,10 +282,11 @@ def by_captum(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tens
 def by_salkit(method: str, net: nn.Module, x: Tensor, layer: str | None) -> Tensor:
     """The same map by salkit, before Grad-CAM's ReLU and enlargement."""
     window, stride = _windows(x)
+    if METHODS[method].finds_layer and METHODS[method].one_channel:
+        return METHODS[method](net, x, TARGET, layer=layer, relu=False, upsample=False)
     options = {
         "smoothgrad": {"n_samples": N_SAMPLES},
         "integrated_gradients": {"baseline": BASELINE, "n_steps": N_STEPS},
-        "gradcam": {"layer": layer, "relu": False, "upsample": False},
         "guided_gradcam": {"layer": layer},
         "cam": {"upsample": False},
         "occlusion": {"window": window, "stride": stride},
@@ -276,6 +301,8 @@ def _windows(x: Tensor) -> tuple[int, int]:
 
 def referee(method: str, kind: Kind, net: nn.Module, x: Tensor) -> Tensor:
     """What the map should be: by captum where it is at home, else as the definition says."""
+    if method in FORMULAS:
+        return by_formula(method, net, x, kind.layer)
     if method in kind.off and method in RECTIFIER_RULES:
         fine = by_definition(net, x, needs_positive_input=method != "deconvnet")
         if method != "guided_gradcam":
@@ -322,6 +349,8 @@ def column(kind: Kind) -> dict[str, tuple[str, str]]:
                 continue
             expected = referee(method, kind, net, x)
             cell, theirs = rounded(distance(by_salkit(method, net, x, kind.layer), expected)), ""
+            if method in FORMULAS:
+                cell += BY_DEFINITION
             if method in kind.off:
                 cell += BY_DEFINITION if method in RECTIFIER_RULES else BY_REWRITING
                 if method != "cam":
@@ -396,7 +425,7 @@ occlusion captum takes one step in 32 bits, which leaves some `1e-8`.
 |---|---|
 | no sign | captum, on the network as it is |
 | {by_rewriting} | captum, on the same network rewritten so that each rectifier is a module, used once |
-| {by_definition} | an autograd function with the rule, in place of every rectifier; captum is wrong here, see below |
+| {by_definition} | the definition itself: an autograd function with the rule in place of every rectifier, or the formula of the map; captum is wrong here, see below, or has no such method |
 | – | the method does not apply to the network |
 
 ## Small networks, by the way their rectifiers are called
@@ -428,7 +457,7 @@ The same measure, of captum against the definition:
 
 - `smoothgrad`: against the mean of captum's gradients over the same noisy copies. Captum's own noise depends on how many copies go into one pass.
 - `cam`: captum has none. With a pooled head it equals captum's Grad-CAM of the pooled layer, times the number of places.
-- `gradcam`: before its ReLU and its enlargement. `guided_gradcam`: with captum's enlargement set to bilinear.
+- `gradcam`, `gradcam_plus_plus`, `hirescam`, `layercam`: before their ReLU and their enlargement; the tests hold them against pytorch-grad-cam as well. `guided_gradcam`: with captum's enlargement set to bilinear.
 - `deeplift`: not against captum, whose rule is wrong where the input of a rectifier also goes elsewhere (a ReLU6 network, a skip connection), loses a part of the sum at max pools, and is the plain gradient for a GELU or a SiLU. The referee is completeness, to `1e-9`, for each activation, pool and product in turn, and networks worked out by hand. Captum is asked only where it is complete itself.
 - `rise`, `edge_map`, `random_map`: captum has none. The tests hold `rise` against its formula, with the masks read off the images that the network gets.
 

@@ -4,7 +4,7 @@ Every one is a pure function ``method(model, inputs, target=None, *, ...) -> Ten
 model, the inputs, or the global random state.
 """
 
-from .cams import cam, gradcam, guided_gradcam
+from .cams import cam, gradcam, gradcam_plus_plus, guided_gradcam, hirescam, layercam
 from .controls import edge_map, random_map
 from .differences import deeplift
 from .features import feature_maps
@@ -25,12 +25,15 @@ __all__ = [
     "edge_map",
     "feature_maps",
     "gradcam",
+    "gradcam_plus_plus",
     "gradient",
     "guided_backprop",
     "guided_gradcam",
+    "hirescam",
     "input_x_gradient",
     "integrated_gradients",
     "layer_attribution",
+    "layercam",
     "neuron_attribution",
     "occlusion",
     "random_map",

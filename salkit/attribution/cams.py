@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,11 @@ from torch.nn import functional as F
 from .. import targets
 from .._state import untouched
 from ..errors import LayerError, NoTargetLayerError, SalkitWarning, TargetError
-from .core import call, captured, find_layer, gradient_of, layers_of, scores_of, slices, wide
+from .core import call, captured, find_layer, gradient_of, scores_of, slices, wide
+from .places import Place, Taken, Trace, UnsteadyError, grid_of, last_place, twice_if_unsteady, why_none
 from .rectifiers import backprop_with_rule
+
+Layers = nn.Module | str | Sequence[nn.Module | str] | None
 
 
 def gradcam(
@@ -21,7 +25,7 @@ def gradcam(
     inputs: Tensor,
     target: targets.Target = None,
     *,
-    layer: nn.Module | str | Sequence[nn.Module | str] | None = None,
+    layer: Layers = None,
     relu: bool = True,
     upsample: bool = True,
     reshape: Callable[[Tensor], Tensor] | None = None,
@@ -34,12 +38,14 @@ def gradcam(
 
     Args:
         model, inputs, target, batch_size: as for ``gradient``.
-        layer: a module or its dotted name; ``None``: the last with weights and a grid of more than one place,
-            with the activation that follows it. A list of layers gives a dictionary of maps.
+        layer: a module or its dotted name; ``None``: the last place of the network whose positions still matter to
+            the score, behind the activation and the max pool that follow the last convolution, however they are
+            called. In a transformer that reads a class token that is the norm before the last attention.
+            A list of layers gives a dictionary of maps.
         relu: keep only what speaks for the class; ``False`` gives the signed map.
         upsample: enlarge to the inputs' size (bilinear, ``align_corners=False``), else the layer's own grid.
-        reshape: turns the layer's output into ``(N, channels, *grid)``, for transformers. ViT, for example:
-            ``lambda tokens: tokens[:, 1:].transpose(1, 2).unflatten(2, (14, 14))``; Swin:
+        reshape: turns the layer's output into ``(N, channels, *grid)``, where its shape does not tell how. For ViT it
+            would be ``lambda tokens: tokens[:, 1:].transpose(1, 2).unflatten(2, (14, 14))``; for Swin
             ``lambda grid: grid.permute(0, 3, 1, 2)``.
 
     Returns:
@@ -52,35 +58,139 @@ def gradcam(
         NoTargetLayerError: no layer was given, and none serves.
 
     Warns:
-        SalkitWarning: a map is zero because nothing speaks for the class; ``relu=False`` shows it.
+        SalkitWarning: a map is all zero, and why.
     """
+    return _maps(_mean_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
+
+
+def hirescam(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    layer: Layers = None,
+    relu: bool = True,
+    upsample: bool = True,
+    reshape: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """A layer's feature maps times their gradient, place by place (Draelos and Carin 2020).
+
+    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k \\frac{\\partial S_c}{\\partial A^k} \\odot A^k \\Big)
+
+    Without the mean of Grad-CAM, the map shows the places that the score was computed from: where only linear layers
+    and averages follow, its sum without the ReLU (``relu=False, upsample=False``) is the score less what the biases
+    give.
+
+    Args, returns, raises and warns as for ``gradcam``.
+    """
+    return _maps(_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
+
+
+def layercam(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    layer: Layers = None,
+    relu: bool = True,
+    upsample: bool = True,
+    reshape: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """A layer's feature maps times the positive part of their gradient, place by place (Jiang et al. 2021).
+
+    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k
+        \\operatorname{ReLU} \\Big( \\frac{\\partial S_c}{\\partial A^k} \\Big) \\odot A^k \\Big)
+
+    Made for early layers too, whose grid is finer: ``layer=``.
+
+    Args, returns, raises and warns as for ``gradcam``.
+    """
+    return _maps(_positive_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
+
+
+def gradcam_plus_plus(
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target = None,
+    *,
+    layer: Layers = None,
+    relu: bool = True,
+    upsample: bool = True,
+    reshape: Callable[[Tensor], Tensor] | None = None,
+    batch_size: int | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """Grad-CAM with a weighted sum of the positive gradients in place of their mean (Chattopadhay et al. 2018, eq. 19).
+
+    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k w_k A^k \\Big), \\quad
+        w_k = \\sum_{uv} \\alpha^k_{uv} \\operatorname{ReLU}(g^k_{uv}), \\quad
+        \\alpha^k_{uv} = \\frac{(g^k_{uv})^2}{2 (g^k_{uv})^2 + (g^k_{uv})^3 \\sum_{ab} A^k_{ab}}, \\quad
+        g^k = \\frac{\\partial S_c}{\\partial A^k}
+
+    As in the paper, the derivatives are those of :math:`\\exp S_c` where everything after the layer is piecewise
+    linear; its value, one positive factor for the whole map, is left out.
+
+    Args, returns, raises and warns as for ``gradcam``.
+    """
+    return _maps(_plus_plus, model, inputs, target, layer, relu, upsample, reshape, batch_size)
+
+
+def _mean_gradients(a: Tensor, g: Tensor) -> Tensor:
+    return g.mean(tuple(range(2, g.ndim)), keepdim=True) * a
+
+
+def _gradients(a: Tensor, g: Tensor) -> Tensor:
+    return g * a
+
+
+def _positive_gradients(a: Tensor, g: Tensor) -> Tensor:
+    return g.clamp(min=0) * a
+
+
+def _plus_plus(a: Tensor, g: Tensor) -> Tensor:
+    places = tuple(range(2, g.ndim))
+    # Divided by the squared gradient, which would fall below the smallest number first.
+    below = 2 + g * a.sum(places, keepdim=True)
+    alpha = torch.where((g != 0) & (below != 0), 1 / torch.where(below == 0, 1, below), 0)
+    return (alpha * g.clamp(min=0)).sum(places, keepdim=True) * a
+
+
+@twice_if_unsteady
+def _maps(
+    product: Callable[[Tensor, Tensor], Tensor],
+    model: nn.Module,
+    inputs: Tensor,
+    target: targets.Target,
+    layer: Layers,
+    relu: bool,
+    upsample: bool,
+    reshape: Callable[[Tensor], Tensor] | None,
+    batch_size: int | None,
+) -> Tensor | dict[str, Tensor]:
+    """The sum over the channels of ``product(features, gradient)``, both ``(N, channels, *grid)``."""
     if isinstance(layer, (list, tuple)):
-        options = dict(relu=relu, upsample=upsample, reshape=reshape, batch_size=batch_size)
-        return {find_layer(model, one)[0]: gradcam(model, inputs, target, layer=one, **options) for one in layer}
+        rest = relu, upsample, reshape, batch_size
+        return {find_layer(model, one)[0]: _maps(product, model, inputs, target, one, *rest) for one in layer}
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
         chunks = list(slices(len(x), batch_size))
-        if layer is None:
-            layer = default_layer(model, x[:1])
-        name, _ = find_layer(model, layer)
-        maps = []
+        where = last_place(model, x[:1], targets.take(target, slice(0, 1))) if layer is None else layer
+        maps, silent = [], []
         for rows in chunks:
-            with captured(model, [layer], cut=True) as outputs_of:
-                outputs = call(model, x[rows])
+            outputs, features, to_grid = _features(model, x[rows], where, reshape)
             if rows.start == 0:
                 targets.inspect(outputs, target)
-            features = outputs_of[name]
-            # Checked before the gradient, which costs more.
-            grid = _as_grid(features, x, name, reshape)
+            # Before the gradient, which costs more.
+            grid = to_grid(features.detach())
             scores = scores_of(outputs, targets.take(target, rows), rows.stop - rows.start)
-            slopes = gradient_of(scores, [features])[0]
-            slopes = slopes if reshape is None else reshape(slopes)
-            spatial = tuple(range(2, grid.ndim))
-            maps.append((slopes.mean(spatial, keepdim=True) * grid.detach()).sum(1, keepdim=True))
+            slopes = to_grid(gradient_of(scores, [features])[0])
+            maps.append(product(grid, slopes).sum(1, keepdim=True))
+            silent.append(slopes.flatten(1).eq(0).all(1))
         signed = torch.cat(maps)
-        if relu:
-            _warn_if_nothing_is_left(signed)
-        return _finish(signed.clamp(min=0) if relu else signed, inputs, upsample)
+        found = signed.clamp(min=0) if relu else signed
+        _warn_of_zeros(found, signed, torch.cat(silent))
+        return _finish(found, inputs, upsample)
 
 
 def guided_gradcam(
@@ -104,6 +214,7 @@ def guided_gradcam(
     return fine * coarse
 
 
+@twice_if_unsteady
 def cam(
     model: nn.Module,
     inputs: Tensor,
@@ -136,19 +247,17 @@ def cam(
         if callable(target):
             raise TargetError("CAM needs a class, whose weights it reads: pass None, an int, or (N,) integers")
         chunks = list(slices(len(x), batch_size))
-        layer, head, rectified = pooled_head(model, x[:1])
-        name, _ = find_layer(model, layer)
+        place, head = pooled_head(model, x[:1])
         maps = []
         for rows in chunks:
-            with captured(model, [layer]) as outputs_of:
-                outputs = call(model, x[rows])
+            outputs, features = _taken(model, x[rows], place)
             if rows.start == 0:
                 targets.inspect(outputs, target)
-            features = outputs_of[name].relu() if rectified else outputs_of[name]
+            features = place.to_grid(features, rows.stop - rows.start)
             # The weights are the gradient of the score by the pooled features.
             with torch.enable_grad():
                 pooled = features.flatten(2).mean(2).requires_grad_()
-                logits = pooled if head is None else head(pooled)
+                logits = pooled if head is None else F.linear(pooled, *head)
                 chosen = targets.take(target, rows)
                 chosen = targets.fix(outputs, None) if chosen is None else chosen
                 weights = gradient_of(targets.score(logits, chosen), [pooled])[0]
@@ -156,111 +265,86 @@ def cam(
         return _finish(torch.cat(maps), inputs, upsample)
 
 
-def default_layer(model: nn.Module, x: Tensor) -> str:
-    """The dotted name of the last layer with weights whose output is a grid of more than one place.
+def pooled_head(model: nn.Module, x: Tensor) -> tuple[Place, tuple | None]:
+    """The place that is pooled, and weights and bias of the linear layer after the pool, if there is one.
 
-    Activations and the like that follow it at once, with the same shape, are taken along: a convolution's maps
-    are those after its ReLU. Must run inside ``untouched``.
-
-    Raises:
-        NoTargetLayerError: when there is none, or when a later layer puts out positions in another layout,
-            as transformers do.
+    The head is the linear layer whose output is the model's. The pooled place is the last whose mean over its grid
+    is what the head got. Must run inside ``untouched``, on one sample.
     """
-    ran: list[tuple[str, tuple[int, ...]]] = []
-    _watch(model, x, lambda name, output: ran.append((name, tuple(output.shape) if isinstance(output, Tensor) else ())))
-    names = [name for name, _ in ran]
-    weighted = {name for name, module in layers_of(model).items() if any(True for _ in module.parameters())}
-    for i in reversed(range(len(ran))):
-        name, shape = ran[i]
-        if name == "" or name not in weighted or names.count(name) > 1:
-            continue
-        if len(shape) < 3 or all(size == 1 for size in shape[2:]):
-            continue
-        if not _is_grid(shape, x):
-            raise NoTargetLayerError(
-                f"the last layer with positions, {name!r}, puts out {shape}, which is not (N, channels, *grid): "
-                "pass layer= and a reshape= that makes it so"
-            )
-        for later, its_shape in ran[i + 1 :]:
-            if its_shape != shape or names.count(later) > 1 or later == "":
-                break
-            name = later
-        return name
-    raise NoTargetLayerError(
-        "no layer puts out a grid of more than one place: pass larger inputs, or use a method without a layer"
-    )
-
-
-def _is_grid(shape: tuple[int, ...], x: Tensor) -> bool:
-    """Whether trailing axes are those of the inputs, made smaller by about the same factor each."""
-    if len(shape) != x.ndim:
-        return False
-    factors = [size / small for size, small in zip(x.shape[2:], shape[2:])]
-    return min(factors) >= 0.5 and max(factors) <= 2.5 * min(factors)
-
-
-def _as_grid(features: Tensor, x: Tensor, name: str, reshape) -> Tensor:
-    grid = features if reshape is None else reshape(features)
-    if grid.ndim != x.ndim or x.ndim < 3:
-        raise LayerError(
-            f"the output of layer {name!r} has the shape {tuple(grid.shape)}, without a grid like that of the "
-            f"inputs {tuple(x.shape)}: choose another layer, or pass a reshape= to (N, channels, *grid)"
-        )
-    return grid
-
-
-def _watch(model: nn.Module, x: Tensor, see: Callable[[str, object], None]) -> object:
-    """Run the model and call ``see(name, output)`` for its modules in the order in which they end."""
-    handles = []
-    try:
-        for name, module in layers_of(model).items():
-            handles.append(module.register_forward_hook(lambda _m, _i, output, name=name: see(name, output)))
-        with torch.no_grad():
-            return call(model, x)
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def pooled_head(model: nn.Module, x: Tensor) -> tuple[str, nn.Linear | None, bool]:
-    """The layer that is pooled, the linear layer after the pool, and whether a ReLU without a module lies between.
-
-    The head is the linear layer whose output is the model's. The pooled layer is the last whose mean over its grid
-    is what the head got.
-    """
-    grids: list[tuple[str, Tensor]] = []
-    heads: list[tuple[nn.Linear, Tensor, Tensor]] = []
-
-    def see(name, output):
-        if isinstance(output, Tensor) and output.ndim >= 3 and output.ndim == x.ndim:
-            grids.append((name, output.clone()))
-
-    handles = [
-        module.register_forward_hook(lambda m, inputs, output: heads.append((m, inputs[0].clone(), output.clone())))
-        for module in model.modules()
-        if isinstance(module, nn.Linear)
-    ]
-    try:
-        outputs = _watch(model, x, see)
-    finally:
-        for handle in handles:
-            handle.remove()
+    trace = Trace(x, with_means=True)
+    outputs = trace.run(model, x)
     outputs = targets.logits(outputs)
     head, wanted = None, outputs
-    if heads and heads[-1][2].numel() == outputs.numel() and torch.equal(heads[-1][2].flatten(), outputs.flatten()):
-        head, wanted, _ = heads[-1]
-    names = [name for name, _ in grids]
-    for name, grid in reversed(grids):
-        if names.count(name) > 1 or grid.flatten(2).shape[2] == 1:
-            continue
-        for rectified in (False, True):
-            pooled = (grid.relu() if rectified else grid).flatten(2).mean(2)
-            if pooled.shape == wanted.shape and torch.allclose(pooled, wanted, rtol=1e-3, atol=1e-5):
-                return name, head, rectified
+    if trace.head is not None:
+        given, weights, logits = trace.head
+        if logits.numel() == outputs.numel() and torch.equal(logits.flatten(), outputs.flatten()):
+            head, wanted = weights, given
+    places, _ = trace.places()
+    if not places:
+        raise NoTargetLayerError(why_none(model))
+    rounding = max(1e-3, 2 * torch.finfo(wanted.dtype).eps)
+    for place in reversed(places):
+        mean = trace.mean(place).to(wanted.dtype)
+        if mean.shape == wanted.shape and torch.allclose(mean, wanted, rtol=rounding, atol=1e-5):
+            return place, head
     raise NoTargetLayerError(
         "CAM needs a network that ends in a global average pool over a grid of more than one place and at most one "
         "linear layer; this one does not, on inputs of this size: use gradcam"
     )
+
+
+def _taken(model: nn.Module, rows: Tensor, place: Place, *, cut: bool = False) -> tuple[object, Tensor]:
+    """The model's outputs, and what it has at a place."""
+    taken = Taken([place], cut=cut)
+    with taken:
+        outputs = call(model, rows)
+    if place not in taken.tensors:
+        raise UnsteadyError
+    return outputs, taken.tensors[place]
+
+
+def _features(
+    model: nn.Module, rows: Tensor, where: Place | nn.Module | str, reshape: Callable[[Tensor], Tensor] | None
+) -> tuple[object, Tensor, Callable[[Tensor], Tensor]]:
+    """The model's outputs, the features at a place or layer, and what makes ``(N, channels, *grid)`` of them."""
+    if isinstance(where, Place):
+        return *_taken(model, rows, where, cut=True), reshape or partial(where.to_grid, rows=len(rows))
+    if isinstance(model, torch.jit.ScriptModule):
+        raise LayerError(why_none(model))
+    name, module = find_layer(model, where)
+    trace, orders = Trace(rows), []
+    handle = module.register_forward_hook(lambda _m, _i, output: orders.append(trace.order_of(output)))
+    # In a series the shape does not tell which axis is time, so the functions are watched.
+    watch = rows.ndim == 3 and reshape is None
+    try:
+        with captured(model, [where], cut=True) as outputs_of:
+            if watch:
+                with trace:
+                    outputs = call(model, rows)
+            else:
+                outputs = call(model, rows)
+    finally:
+        handle.remove()
+    features = outputs_of[name]
+    if reshape is not None:
+        return outputs, features, partial(_reshaped, reshape, rows, name)
+    to_grid = None if watch and orders[0] is None else grid_of(features, rows, orders[0])
+    if to_grid is None:
+        raise LayerError(
+            f"the output of layer {name!r} has the shape {tuple(features.shape)}, without a grid like that of the "
+            f"inputs {tuple(rows.shape)}: choose another layer, or pass a reshape= to (N, channels, *grid)"
+        )
+    return outputs, features, to_grid
+
+
+def _reshaped(reshape: Callable[[Tensor], Tensor], rows: Tensor, name: str, features: Tensor) -> Tensor:
+    grid = reshape(features)
+    if grid.ndim != rows.ndim or len(grid) != len(rows):
+        raise LayerError(
+            f"reshape= makes {tuple(grid.shape)} of the output {tuple(features.shape)} of layer {name!r}, which is no "
+            f"(N, channels, *grid) for the inputs {tuple(rows.shape)}"
+        )
+    return grid
 
 
 def _finish(maps: Tensor, inputs: Tensor, upsample: bool) -> Tensor:
@@ -271,13 +355,24 @@ def _finish(maps: Tensor, inputs: Tensor, upsample: bool) -> Tensor:
     return maps.detach().to(inputs.dtype)
 
 
-def _warn_if_nothing_is_left(signed: Tensor) -> None:
-    flat = signed.flatten(1)
-    empty = (flat.amax(1) <= 0) & (flat.amin(1) < 0)
-    if empty.any():
-        warnings.warn(
-            f"{int(empty.sum())} of {len(empty)} Grad-CAM maps are all zero, because every place speaks against "
-            "the class: relu=False shows the signed map",
-            SalkitWarning,
-            stacklevel=3,
-        )
+def _warn_of_zeros(found: Tensor, signed: Tensor, silent: Tensor) -> None:
+    """One warning for all maps that are zero everywhere.
+
+    Args:
+        found, signed: the maps ``(N, 1, *grid)`` with and without the ReLU.
+        silent: ``(N,)``: whether the gradient is zero everywhere.
+    """
+    empty = found.flatten(1).eq(0).all(1)
+    if not empty.any():
+        return
+    against = empty & signed.flatten(1).lt(0).any(1)
+    reasons = {
+        "every place speaks against the class (relu=False shows the signed map)": against,
+        "nothing after this layer uses these places (choose one before it; in a transformer that reads a class token "
+        "the norm before the last attention)": empty & silent,
+        "the features or their weights are zero there": empty & ~silent & ~against,
+    }
+    why = "; ".join(f"For {int(which.sum())}, {reason}" for reason, which in reasons.items() if which.any())
+    warnings.warn(
+        f"{int(empty.sum())} of {len(empty)} class activation maps are all zero. {why}", SalkitWarning, stacklevel=5
+    )

@@ -4,23 +4,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Each with options that keep it quick, and that make a stochastic method draw more than once.
-CALLS = {
-    "gradient": {},
-    "input_x_gradient": {},
+from salkit.attribution import METHODS
+
+# What keeps a method quick, and makes a stochastic one draw more than once.
+QUICK = {
     "smoothgrad": {"n_samples": 3},
     "integrated_gradients": {"n_steps": 4},
-    "deeplift": {},
-    "guided_backprop": {},
-    "deconvnet": {},
-    "gradcam": {"relu": False},
-    "guided_gradcam": {},
-    "cam": {},
     "occlusion": {"window": 3, "stride": 2},
     "rise": {"n_masks": 7, "cells": 3},
-    "edge_map": {},
-    "random_map": {},
 }
+
+
+def options_of(name):
+    """Quick, and with the signs kept."""
+    signed = {"relu": False} if METHODS[name].finds_layer and METHODS[name].one_channel else {}
+    return {**signed, **QUICK.get(name, {})}
 
 
 class SmallNet(nn.Module):

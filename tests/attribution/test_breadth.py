@@ -1,6 +1,6 @@
 """The classifiers of torchvision: what applies to each, and every method on the smallest of each family.
 
-What does not apply is listed here, with the reason that `Method.why_not` gives.
+What a family does not have is listed here.
 """
 
 import pytest
@@ -8,14 +8,10 @@ import torch
 from small_nets import images
 
 from salkit.attribution import METHODS
+from salkit.attribution.registry import A_POOLED_HEAD, A_RELU, CHECKS
 
 torchvision = pytest.importorskip("torchvision")
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-RECTIFIER = ("guided_backprop", "deconvnet", "guided_gradcam")
-NO_RELU = dict.fromkeys(RECTIFIER, "no ReLU")
-NO_POOLED_HEAD = {"cam": "global average pool"}
-OTHER_LAYOUT = {"gradcam": "reshape=", "guided_gradcam": "no ReLU"}
 
 # The smallest network of every family of torchvision's classifiers.
 CLASSIFIERS = (
@@ -33,27 +29,28 @@ SETTINGS = {
     "vit": ({"image_size": 64}, 64),
 }
 
-# What does not apply, by how the names of the family begin, and a part of the reason.
+# What is not there, by how the names of the family begin; and a part of the reason.
+REASONS = {A_RELU: "no ReLU", A_POOLED_HEAD: "global average pool"}
 MISSING = {
-    "alexnet": NO_POOLED_HEAD,
-    "convnext": {**NO_RELU, **NO_POOLED_HEAD},  # a layer norm lies between pool and head
-    "densenet": {},
-    "efficientnet": NO_RELU,
-    "googlenet": {},
-    "inception": {},
-    "maxvit": {**NO_RELU, **NO_POOLED_HEAD},
-    "mnasnet": {},
-    "mobilenet_v2": {},
-    "mobilenet_v3": NO_POOLED_HEAD,  # two linear layers
-    "regnet": {},
-    "resnet": {},
-    "resnext": {},
-    "shufflenet": {},
-    "squeezenet": {},
-    "swin": {**NO_RELU, **OTHER_LAYOUT},
-    "vgg": NO_POOLED_HEAD,
-    "vit": {**NO_RELU, **OTHER_LAYOUT, **NO_POOLED_HEAD},
-    "wide_resnet": {},
+    "alexnet": {A_POOLED_HEAD},
+    "convnext": {A_RELU, A_POOLED_HEAD},  # a layer norm lies between pool and head
+    "densenet": set(),
+    "efficientnet": {A_RELU},
+    "googlenet": set(),
+    "inception": set(),
+    "maxvit": {A_RELU, A_POOLED_HEAD},
+    "mnasnet": set(),
+    "mobilenet_v2": set(),
+    "mobilenet_v3": {A_POOLED_HEAD},  # two linear layers
+    "regnet": set(),
+    "resnet": set(),
+    "resnext": set(),
+    "shufflenet": set(),
+    "squeezenet": set(),
+    "swin": {A_RELU},
+    "vgg": {A_POOLED_HEAD},
+    "vit": {A_RELU, A_POOLED_HEAD},
+    "wide_resnet": set(),
 }
 
 
@@ -87,15 +84,14 @@ def classifier(name):
 
 def applied(name):
     """A classifier, images for it, and what doesn't apply, after a check of the reasons."""
-    (missing,) = (gaps for start, gaps in MISSING.items() if name.startswith(start))
+    (gaps,) = (gaps for start, gaps in MISSING.items() if name.startswith(start))
     net, size = classifier(name)
     net.train()
     x = images(n=1, height=size, width=size)
-    reasons = {method: METHODS[method].why_not(net, x) for method in METHODS}
-    assert {method for method, reason in reasons.items() if reason} == set(missing)
-    for method, part in missing.items():
-        assert part in reasons[method]
-    return net, x, set(missing)
+    reasons = {need: check(net, x) for need, check in CHECKS.items()}
+    assert {need for need, reason in reasons.items() if reason} == gaps
+    assert all(REASONS[need] in reasons[need] for need in gaps)
+    return net, x, {method for method in METHODS if gaps & set(METHODS[method].needs)}
 
 
 def check_untouched(net):
@@ -109,7 +105,7 @@ def test_every_method_that_applies(name):
     options = cheap(x.shape[-1])
     for method in METHODS.keys() - missing:
         found = METHODS[method](net, x, 1, **options.get(method, {}))
-        assert found.shape == (x if method not in ("gradcam", "cam") else x[:, :1]).shape, method
+        assert found.shape == (x[:, :1] if METHODS[method].one_channel else x).shape, method
         assert found.isfinite().all(), method
     check_untouched(net)
 

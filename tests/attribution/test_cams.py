@@ -4,7 +4,16 @@ from small_nets import images, small_net
 from torch import nn
 from torch.nn import functional as F
 
-from salkit.attribution import cam, gradcam, gradient, guided_backprop, guided_gradcam
+from salkit.attribution import (
+    cam,
+    gradcam,
+    gradcam_plus_plus,
+    gradient,
+    guided_backprop,
+    guided_gradcam,
+    hirescam,
+    layercam,
+)
 from salkit.errors import LayerError, NoTargetLayerError, SalkitWarning, TargetError
 
 
@@ -36,7 +45,7 @@ def test_values_worked_out_by_hand():
 
 
 def test_nothing_speaks_for_the_class():
-    with pytest.warns(SalkitWarning, match="1 of 2 Grad-CAM maps are all zero.*relu=False") as caught:
+    with pytest.warns(SalkitWarning, match="1 of 2 class.*all zero. For 1, every.*relu=False") as caught:
         found = gradcam(Tiny(), torch.cat([IMAGE, -IMAGE]), 1)
     assert len(caught) == 1
     assert found[0].eq(0).all() and found[1].max() > 0
@@ -129,10 +138,8 @@ class Patches(nn.Module):
         (True, lambda t: t.permute(0, 3, 1, 2)),
     ],
 )
-def test_transformers_need_a_reshape(channels_last_grid, reshape):
+def test_tokens_and_grids_with_the_channels_last(channels_last_grid, reshape):
     net, x = Patches(channels_last_grid), images(height=8, width=12)
-    with pytest.raises(NoTargetLayerError, match="'mix'.*reshape"):
-        gradcam(net, x)
     found = gradcam(net, x, 1, layer="mix", reshape=reshape, relu=False, upsample=False)
     assert found.shape == (3, 1, 4, 6)
     outputs = []
@@ -142,6 +149,74 @@ def test_transformers_need_a_reshape(channels_last_grid, reshape):
     (slope,) = torch.autograd.grad(score, outputs)
     grid, slope = reshape(outputs[0]), reshape(slope)
     torch.testing.assert_close(found, (slope.mean((2, 3), keepdim=True) * grid).sum(1, keepdim=True).detach())
+    torch.testing.assert_close(gradcam(net, x, 1, layer="mix", relu=False, upsample=False), found)
+    # By default behind the tanh, with which the head is linear: the mean of the map is that of the tokens.
+    tokens = reshape(outputs[0].tanh())
+    n = outputs[0].flatten(1, -2).shape[1]
+    expected = torch.einsum("k,nk...->n...", net.head.weight[1], tokens)[:, None] / n
+    torch.testing.assert_close(gradcam(net, x, 1, relu=False, upsample=False), expected.detach())
+
+
+FAMILY = {"gradcam": gradcam, "gradcam_plus_plus": gradcam_plus_plus, "hirescam": hirescam, "layercam": layercam}
+
+
+def test_the_family_worked_out_by_hand():
+    """The maps are x and 1 - x; the slope is 1/2 on the first and -1/4 on the second, at all four places."""
+    x, options = IMAGE, dict(relu=False, upsample=False)
+    torch.testing.assert_close(hirescam(Tiny(), x, 0, **options), (3 * x - 1) / 4)
+    torch.testing.assert_close(layercam(Tiny(), x, 0, **options), x / 2)
+    # The first map sums to 1.75: alpha is 1 / (2 + 1.75 / 2) = 8/23, and the weight 4 * 8/23 * 1/2. The second's is 0.
+    torch.testing.assert_close(gradcam_plus_plus(Tiny(), x, 0, **options), 16 / 23 * x)
+
+
+def by_definition(name, a, g):
+    """The papers' formulas, one sample and one map at a time."""
+    found = torch.zeros(len(a), 1, *a.shape[2:], dtype=a.dtype)
+    for n in range(len(a)):
+        for k in range(a.shape[1]):
+            features, slope = a[n, k], g[n, k]
+            if name == "gradcam":
+                weight = slope.mean()
+            elif name == "hirescam":
+                weight = slope
+            elif name == "layercam":
+                weight = slope.relu()
+            else:
+                below = 2 * slope**2 + features.sum() * slope**3
+                weight = (torch.where(below == 0, 0, slope**2 / below) * slope.relu()).nansum()
+            found[n, 0] += weight * features
+    return found
+
+
+@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("relu", [True, False])
+def test_the_family_equals_its_definitions(name, relu):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(50, 4)
+    ).double()
+    x = images(dtype=torch.float64)
+    a = net[:2](x).detach().requires_grad_()
+    (g,) = torch.autograd.grad(net[2:](a)[:, 2].sum(), a)
+    expected = by_definition(name, a.detach(), g)
+    found = FAMILY[name](net, x, 2, layer="1", relu=relu, upsample=False)
+    assert expected.abs().max() > 1e-3
+    torch.testing.assert_close(found, expected.relu() if relu else expected)
+
+
+def test_hirescam_adds_up_where_only_a_linear_layer_follows():
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(112, 3)), images()
+    found = hirescam(net, x, 1, relu=False, upsample=False)
+    torch.testing.assert_close(found.sum((1, 2, 3)), (net(x)[:, 1] - net[3].bias[1]).detach())
+
+
+def test_no_gradient_gives_no_nan():
+    net = small_net()
+    net.head.weight.data.zero_()
+    for method in FAMILY.values():
+        with pytest.warns(SalkitWarning, match="nothing after this layer"):
+            assert method(net, images(), 1).eq(0).all()
 
 
 def test_layers_without_a_grid():
@@ -172,8 +247,9 @@ def test_layer_that_runs_twice(size):
 
     with pytest.raises(LayerError, match="'net.0' runs more than once"):
         gradcam(Twice(), images(height=size, width=size), layer="net.0")
-    with pytest.raises(NoTargetLayerError):
-        gradcam(Twice(), images(height=size, width=size))
+    x = images(height=size, width=size)
+    found = gradcam(Twice(), x, 1, relu=False)  # without a name it is the second run
+    torch.testing.assert_close(found, cam(Twice(), x, 1) / size**2)
 
 
 class ClassMaps(nn.Module):

@@ -1,4 +1,4 @@
-"""What every method promises, whatever it computes. A new method joins by a line in small_nets.CALLS."""
+"""What every method promises, whatever it computes. A new method joins by its line in the registry."""
 
 import copy
 import gc
@@ -7,26 +7,24 @@ import warnings
 
 import pytest
 import torch
-from small_nets import CALLS, images, small_net
+from small_nets import images, options_of, small_net
 from torch import nn
 
 import salkit
 from salkit import targets
 from salkit.errors import InputError, SalkitError, SalkitWarning, TargetError
 
-CONTROLS = ("edge_map", "random_map")
-pytestmark = pytest.mark.filterwarnings("ignore:.*Grad-CAM maps are all zero", "ignore:integrated gradients miss")
-every_method = pytest.mark.parametrize("name", CALLS)
-methods = pytest.mark.parametrize("name", [name for name in CALLS if name not in CONTROLS])
-not_cam = pytest.mark.parametrize("name", [name for name in CALLS if name not in (*CONTROLS, "cam")])
-
-
-def test_every_method_is_here():
-    assert set(CALLS) == set(salkit.METHODS)
+CONTROLS = [name for name, method in salkit.METHODS.items() if method.control]
+pytestmark = pytest.mark.filterwarnings("ignore:.*maps are all zero", "ignore:integrated gradients miss")
+every_method = pytest.mark.parametrize("name", salkit.METHODS)
+methods = pytest.mark.parametrize("name", [name for name in salkit.METHODS if name not in CONTROLS])
+any_score = pytest.mark.parametrize(
+    "name", [name for name, method in salkit.METHODS.items() if method.any_score and not method.control]
+)
 
 
 def explain(name, model, inputs, target=None, **options):
-    return getattr(salkit, name)(model, inputs, target, **{**CALLS[name], **options})
+    return getattr(salkit, name)(model, inputs, target, **{**options_of(name), **options})
 
 
 def mixed_mode_net():
@@ -125,8 +123,8 @@ def test_many_calls_leave_no_tensor_behind(name):
 @methods
 @pytest.mark.parametrize("target", [None, 2, torch.tensor([3, 0, 1]), lambda outputs: outputs[:, 0] - outputs[:, 1]])
 def test_batch_equals_singles_and_chunks(name, target):
-    if name == "cam" and callable(target):
-        pytest.skip("CAM reads the weights of a class")
+    if callable(target) and not salkit.METHODS[name].any_score:
+        pytest.skip("reads the weights of a class")
     net, x = small_net(), images()
     whole = explain(name, net, x, target)
     singles = [
@@ -195,7 +193,7 @@ class Dense(nn.Module):
         return self.wrap(self.net(x))
 
 
-@not_cam
+@any_score
 @pytest.mark.parametrize("wrap", [lambda y: (y, y), lambda y: {"out": y}, lambda y: y[:, :, None, None]])
 def test_outputs_without_plain_classes(name, wrap):
     net, x = Dense(wrap), images()
@@ -209,7 +207,7 @@ def test_outputs_without_plain_classes(name, wrap):
     torch.testing.assert_close(explain(name, net, x, reducer), explain(name, net.net, x, 1))
 
 
-@not_cam
+@any_score
 def test_softmax_outputs_warn_once(name):
     net = nn.Sequential(small_net(), nn.Softmax(1))
     with warnings.catch_warnings(record=True) as caught:

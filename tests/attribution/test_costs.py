@@ -52,6 +52,6 @@ def test_every_method_has_a_row():
 def test_the_cheat_sheet_counts_right(name):
     torch.manual_seed(0)
     net, x = Counter().eval(), images(n=1, height=32, width=32)
-    options = {"layer": "features.1"} if "gradcam" in name else {}
+    options = {"layer": "features.1"} if salkit.METHODS[name].finds_layer else {}
     salkit.METHODS[name](net, x, 2, **options)
     assert (net.forwards, net.backwards) == costs_in_the_cheat_sheet()[name]

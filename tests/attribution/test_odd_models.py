@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 import torch
-from small_nets import CALLS as OPTIONS
+from small_nets import options_of
 
 import salkit
 from salkit import errors, targets
@@ -48,7 +48,7 @@ def make(call, model, x, odd):
         copies = [(layer, net.state_dict()) for layer, net in cascade(model)]
         values = [value for _, state in copies for value in state.values() if torch.is_tensor(value)]
         return torch.cat([value.double().flatten() for value in values])
-    return salkit.METHODS[name](model, x, odd.target, **OPTIONS.get(name, {}))
+    return salkit.METHODS[name](model, x, odd.target, **options_of(name))
 
 
 def outcome(call, model, x, odd):

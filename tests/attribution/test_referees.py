@@ -5,6 +5,8 @@ Where it does not, the definition decides, and is tested elsewhere: guided backp
 rectifiers or pre-activation blocks (test_rectifiers), trapezoid weights (test_path), SmoothGrad's noise (test_smooth).
 """
 
+import copy
+
 import pytest
 import torch
 from small_nets import images
@@ -96,12 +98,25 @@ def test_gradcam(case):
     assert_equal(salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False), expected)
 
 
-def test_gradcam_by_pytorch_grad_cam(case):
+# The scores are multiplied by the number: theirs adds 1e-6 to the divisor of Grad-CAM++, which for the gradients of
+# random networks is more than the divisor itself.
+BY_PYTORCH_GRAD_CAM = {
+    "gradcam": ("GradCAM", 1),
+    "hirescam": ("HiResCAM", 1),
+    "layercam": ("LayerCAM", 1),
+    "gradcam_plus_plus": ("GradCAMPlusPlus", 1e9),
+}
+
+
+@pytest.mark.parametrize("method", BY_PYTORCH_GRAD_CAM)
+def test_the_family_by_pytorch_grad_cam(case, method):
     """Before it is scaled to [0, 1], which is what ``pytorch-grad-cam`` returns."""
-    from pytorch_grad_cam import GradCAM
+    import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    class Unscaled(GradCAM):
+    theirs, scale = BY_PYTORCH_GRAD_CAM[method]
+
+    class Unscaled(getattr(pytorch_grad_cam, theirs)):
         def get_cam_image(self, *args):
             self.unscaled = super().get_cam_image(*args)
             return self.unscaled
@@ -111,11 +126,20 @@ def test_gradcam_by_pytorch_grad_cam(case):
         pytest.skip("no layer has a grid")
     if name == "vgg11":  # it keeps the output that the in-place rectifier overwrites: look behind that
         layer = "features.9"
-    found = salkit.gradcam(net, x, TARGET, layer=layer, relu=False, upsample=False)
+    net, x, layer = nn.Sequential(copy.deepcopy(net).double(), Times(scale)), x.double(), f"0.{layer}"
+    found = salkit.METHODS[method](net, x, TARGET, layer=layer, relu=False, upsample=False)
     with Unscaled(net, [net.get_submodule(layer)]) as referee:
         referee(x, [ClassifierOutputTarget(label) for label in TARGET.tolist()])
-    net.zero_grad(set_to_none=True)
-    assert_equal(found[:, 0], torch.from_numpy(referee.unscaled))
+    assert_equal(found[:, 0], torch.from_numpy(referee.unscaled).double())
+
+
+class Times(nn.Module):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x):
+        return self.scale * x
 
 
 def test_occlusion(case):

@@ -10,8 +10,8 @@ from pretended import pretended
 from salkit import course, data, display, evaluation, reporting, sanity
 from salkit.attribution import METHODS
 from salkit.course import training
-from tests.attribution.small_nets import CALLS, small_net
 from tests.attribution.small_nets import images as some_images
+from tests.attribution.small_nets import options_of, small_net
 
 kinds = pytest.mark.parametrize("kind", ["cuda", "mps"])
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -60,11 +60,11 @@ def available():
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method(kind, name, network, images):
     target = torch.tensor([0, 1, 2, 0])
-    expected = METHODS[name](network, images, target, **CALLS[name])
+    expected = METHODS[name](network, images, target, **options_of(name))
     with pretended(kind) as device:
         there = copy.deepcopy(network).to(device)
         for classes in (target, target.to(device)):
-            found = METHODS[name](there, images.to(device), classes, **CALLS[name])
+            found = METHODS[name](there, images.to(device), classes, **options_of(name))
             assert found.device == device
             torch.testing.assert_close(found.cpu(), expected)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor
+
+from .errors import InputError
 
 Contents = tuple[dict[str, Tensor], dict[str, str]]
 """Tensors by name, and metadata."""
@@ -64,6 +67,28 @@ def write_file(path: Path, content: str | bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Look before long work whether its result can be written; nothing is left behind.
+
+    Args:
+        path: the file to write later; folders on the way to it may be missing.
+        inputs: files that it must not replace.
+
+    Raises:
+        InputError: it is a folder or one of ``inputs``, or its folder can't be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} can't be written: it is a folder")
+    if path.exists() and any(path.samefile(file) for file in inputs):
+        raise InputError(f"{path} is one of the inputs, which would be lost: choose another name for the output")
+    folder = next(place for place in path.absolute().parents if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror} in {folder}") from error
 
 
 def cached(name: str, identity: str, make: Callable[[], Contents]) -> Contents:

@@ -11,25 +11,31 @@ import json
 import os
 import shlex
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
-from .errors import InputError, SalkitError, TargetError
+from .errors import InputError, SalkitError, SalkitWarning
 
-FORMATS = ("png", "svg", "pdf", "jpg")
+FORMATS = {"figure": (".png", ".svg", ".pdf", ".jpg"), "overlay": (".png", ".jpg"), "map": (".npy",)}
+"""What ``explain`` can write, and in which files."""
 _MODELS = (
     "a torchvision ImageNet classifier, a checkpoint file (.safetensors), cifar10-NAME (or another name that salkit "
     "doctor lists) for a network that comes with salkit, or MODULE:FUNCTION, a function of your own that returns a "
     "network"
 )
+_CLASSES = "a text file with the name of a class on each line"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (by default the process's own); returns the exit code."""
     arguments = _parser().parse_args(argv)
-    arguments.words = sys.argv[1:] if argv is None else argv
+    command = shlex.join(["salkit", *(sys.argv[1:] if argv is None else argv)])
     try:
-        arguments.run(arguments)
+        with _warnings_as_sentences():
+            arguments.run(arguments, command)
         sys.stdout.flush()
     except BrokenPipeError:  # as in ``salkit doctor | head -1``: nobody reads on, and nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -40,6 +46,23 @@ def main(argv: list[str] | None = None) -> int:
         print(": ".join(["salkit: interrupted", *interruption.args]), file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Each warning once, in words, and not as Python shows it, with a file and a line of code."""
+    told = set()
+
+    def show(message, *_where, **_more) -> None:
+        text = " ".join(str(message).split())
+        if text not in told:
+            told.add(text)
+            print(f"salkit: warning: {text}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SalkitWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _one_line(error: Exception) -> str:
@@ -86,14 +109,20 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         _explain,
         help="draw what a network looks at in a picture",
-        description="Write a figure with the picture, the map, and the map over the picture. The square in the "
-        "middle of the picture is what the network sees.",
+        description="Write a figure with the picture, the map, and the map over the picture; or the latter alone, or "
+        "the numbers. The square in the middle of the picture is what the network sees.",
         epilog="examples:\n"
         "  salkit explain cat.jpg --model resnet18 --method smoothgrad -o cat-map.png\n"
         '  salkit explain cat.jpg --model mobilenet_v2 --method gradcam --target "tabby"\n'
-        "  salkit explain frog.png --model my-network.safetensors",
+        "  salkit explain photos --model my_model:make --classes names.txt --as overlay -o maps\n"
+        "  salkit explain frog.png --model my-network.safetensors -o frog.npy",
     )
-    explain.add_argument("image", metavar="IMAGE", type=Path, help="a picture: JPEG, PNG, or what else Pillow reads")
+    explain.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="pictures (JPEG, PNG, or what else Pillow reads), or folders of them",
+    )
     explain.add_argument(
         "--model",
         default="resnet18",
@@ -106,13 +135,30 @@ def _parser() -> argparse.ArgumentParser:
         "lists them all",
     )
     explain.add_argument(
-        "--target", metavar="CLASS", help="the class to explain, by number or name (default: the one predicted)"
+        "--target",
+        metavar="CLASS",
+        help="the class to explain, by number or name (default: the one predicted; of a single output, that one)",
     )
+    explain.add_argument(
+        "--layer", metavar="NAME", help="the layer that gradcam and its kin read, as net.layer3 (default: the last)"
+    )
+    explain.add_argument("--classes", type=Path, metavar="FILE", help=_CLASSES)
     explain.add_argument(
         "--size", type=int, metavar="PIXELS", help="side of the square the network sees (default: what it was made for)"
     )
     explain.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the figure to write (default: IMAGE-METHOD.png, here)"
+        "--as",
+        dest="kind",
+        choices=FORMATS,
+        help="figure (the default); overlay: the map over the whole picture, at its full size; map: the numbers, for "
+        "numpy.load",
+    )
+    explain.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the file to write; for several pictures a folder (default: IMAGE-METHOD.png, here)",
     )
 
     report = _command(
@@ -144,9 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--target", metavar="CLASS", help="the class to explain, by number or name (default: each picture's own)"
     )
-    report.add_argument(
-        "--classes", type=Path, metavar="FILE", help="a text file with the name of a class on each line"
-    )
+    report.add_argument("--classes", type=Path, metavar="FILE", help=_CLASSES)
     report.add_argument("--size", type=int, metavar="PIXELS", help="as for explain")
     report.add_argument(
         "--at-most", type=int, default=16, metavar="N", help="look at so many pictures, evenly chosen (default: 16)"
@@ -225,8 +269,10 @@ def _command(commands, name: str, run, **texts) -> argparse.ArgumentParser:
 # --------------------------------------------------------------------------- doctor
 
 
-def _doctor(arguments) -> None:
-    facts = _facts()
+def _doctor(arguments, _command) -> None:
+    from .reporting import machine
+
+    facts = machine.facts()
     if arguments.json:
         print(json.dumps(facts, indent=2))
         return
@@ -237,217 +283,136 @@ def _doctor(arguments) -> None:
             print(f"  {name:<14} {shown if shown else 'none'}")
 
 
-def _facts() -> dict[str, dict]:
-    """What ``doctor`` shows, by heading; values are texts, lists of texts, or ``None`` for what isn't there."""
-    import platform
-    import shutil
-
-    import torch
-
-    from ._cache import cache_dir, data_dir
-    from .data import find_cifar10
-    from .models import trained_names
-
-    folder, cache = data_dir(), cache_dir()
-    set_to = None if folder is None else f"{folder}{'' if folder.is_dir() else ' (no such folder)'}"
-    existing = next(place for place in (cache, *cache.parents) if place.exists())
-    packages = ("torch", "torchvision", "captum", "numpy", "scipy", "matplotlib", "scikit-image", "safetensors")
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "versions": {
-            "salkit": __version__,
-            "Python": platform.python_version(),
-            **{name: _version(name) for name in packages},
-        },
-        "machine": {
-            "system": platform.platform(terse=True),
-            "device": f"GPU: {cuda}" if cuda else f"CPU, {torch.get_num_threads()} threads",
-            "profile": os.environ.get("SALKIT_PROFILE") or "full",
-        },
-        "data": {
-            "SALKIT_DATA": set_to,
-            "cache": f"{cache}{'' if cache.is_dir() else ' (not made yet)'}",
-            "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB where the cache is",
-            "CIFAR-10": _text(find_cifar10()) or "not found: salkit data get cifar10",
-            "MNIST": _text(_find_mnist()) or "not found: salkit data get mnist",
-        },
-        "networks": {
-            "with salkit": [name if "-" in name else f"cifar10-{name}" for name in trained_names()],
-            "in SALKIT_DATA": sorted(file.stem for file in folder.glob("weights/*.safetensors")) if folder else [],
-        },
-    }
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
 # --------------------------------------------------------------------------- data get
 
 
-def _get_data(arguments) -> None:
+def _get_data(arguments, _command) -> None:
     from . import data
 
-    load = {"cifar10": data.cifar10, "mnist": data.mnist}[arguments.name]
+    load, find = {"cifar10": (data.cifar10, data.find_cifar10), "mnist": (data.mnist, data.find_mnist)}[arguments.name]
     # Decoding reads every byte, so what ends without an error is whole.
     sets = [load(split) for split in ("train", "test")]
     print(f"{sets[0].source}: {len(sets[0]):,} training and {len(sets[1]):,} test images")
-    print(f"read from {_source_of(arguments.name)}")
-
-
-def _source_of(name: str) -> Path | None:
-    from .data import find_cifar10
-
-    return {"cifar10": find_cifar10, "mnist": _find_mnist}[name]()
-
-
-def _find_mnist() -> Path | None:
-    """The folder with all four files of MNIST."""
-    from ._cache import cache_dir, data_dir
-    from .data.handwriting import FOLDER, MNIST_FILES
-
-    folders = [place / FOLDER for place in (data_dir(), cache_dir()) if place]
-    names = [name for pair in MNIST_FILES.values() for name in pair]
-    return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
+    print(f"read from {find()}")
 
 
 # --------------------------------------------------------------------------- explain
 
 
-def _explain(arguments) -> None:
-    output = arguments.output or Path(f"{arguments.image.stem}-{arguments.method}.png")
-    kind = output.suffix.lower().removeprefix(".")
-    if kind not in FORMATS:
-        raise InputError(f"the figure must end in {', '.join('.' + name for name in FORMATS)}, not {output.name!r}")
+def _explain(arguments, _command) -> None:
+    kind = arguments.kind or ("map" if arguments.output and arguments.output.suffix == ".npy" else "figure")
     if arguments.size is not None and not 8 <= arguments.size <= 4096:
         raise InputError(f"--size must be between 8 and 4096 pixels, not {arguments.size}")
 
+    from ._cache import check_output
     from ._device import preferred_device
-    from .attribution import METHODS
-    from .data import middle_square, read_photo
-    from .reporting.subjects import load_model
+    from .reporting import explanation
+    from .reporting.subjects import check_layer, find_pictures, load_model, read_pictures
 
-    photo = read_photo(arguments.image)
+    files = find_pictures(arguments.images)
+    outputs = _outputs(files, kind, arguments)
+    for output in outputs.values():
+        check_output(output, files)
+    explanation.check_method(arguments.method, arguments.layer)
+    names = _read_names(arguments.classes)
+    skipped: list[str] = []
+    model = None
+    for file, photo in read_pictures(files, skipped):
+        if model is None:  # only now, because it may have to be downloaded
+            model, made_for = load_model(arguments.model, preferred_device())
+            if arguments.layer is not None:
+                check_layer(model, arguments.layer)
+        with _passes_counted(model):
+            found = explanation.explain(
+                model,
+                photo,
+                size=arguments.size or made_for,
+                method=arguments.method,
+                target=arguments.target,
+                classes=names,
+                layer=arguments.layer,
+            )
+        if kind == "figure":
+            explanation.write_figure(found, outputs[file], arguments.model)
+        else:
+            {"overlay": explanation.write_overlay, "map": explanation.write_map}[kind](found, outputs[file])
+        if len(files) > 1:
+            print(file)
+        likeliest = found.probabilities.topk(min(3, len(found.classes))).indices
+        print(f"predicted  {', '.join(found.chance(int(k)) for k in likeliest)}")
+        print(f"explained  {found.classes[found.explained]}, by {arguments.method}")
+        print(f"written    {outputs[file]}")
+    for problem in skipped:
+        warnings.warn(f"skipped: {problem}", SalkitWarning, stacklevel=2)
 
-    if arguments.method not in METHODS:
-        raise InputError(f"there is no method {arguments.method!r}; there are {', '.join(METHODS)}")
-    method = METHODS[arguments.method]
-    device = preferred_device()
-    model, size = load_model(arguments.model, device)
-    image = middle_square(photo, arguments.size or size).to(device)
 
-    probabilities = _probabilities(model, image)
-    predicted = int(probabilities.argmax())
-    names = model.classes or [f"class {i}" for i in range(len(probabilities))]
-    target = predicted if arguments.target is None else _find_class(arguments.target, names)
-    if reason := method.why_not(model, image):
-        raise InputError(f"{arguments.method} can't explain {arguments.model}: {reason}")
-    maps = method(model, image, target)
-
-    def chance(index: int) -> str:
-        return f"{names[index]} {probabilities[index].item():.1%}"
-
-    title = f"{arguments.model} sees: {chance(predicted)}"
-    if target != predicted:
-        title += f"\nexplained: {chance(target)}"
-    _write_figure(output, kind, image, maps, title, arguments.method)
-    print(f"predicted  {', '.join(chance(int(i)) for i in probabilities.topk(min(3, len(names))).indices)}")
-    print(f"explained  {names[target]}, by {arguments.method}")
-    print(f"written    {output}")
+def _outputs(files: list[Path], kind: str, arguments) -> dict[Path, Path]:
+    """The file to write for each picture."""
+    given, endings = arguments.output, FORMATS[kind]
+    if given is not None and given.suffix and not given.is_dir():
+        if given.suffix.lower() not in endings:
+            raise InputError(f"the {kind} must end in {', '.join(endings)}, not {given.name!r}")
+        if len(files) > 1:
+            raise InputError(f"for {len(files)} pictures -o must name a folder, not the file {given}")
+        return {files[0]: given}
+    what = f"{arguments.method}-overlay" if kind == "overlay" else arguments.method
+    outputs = {file: (given or Path()) / f"{file.stem}-{what}{endings[0]}" for file in files}
+    by_output = {output: file for file, output in outputs.items()}
+    for file, output in outputs.items():
+        if by_output[output] != file:
+            raise InputError(f"{file} and {by_output[output]} would both be written to {output}: rename one")
+    return outputs
 
 
-def _probabilities(model, image):
-    """``(classes,)`` on the CPU."""
+@contextmanager
+def _passes_counted(model) -> Iterator[None]:
+    """On a terminal, and where it takes more than two seconds: how many images went through the network."""
     import torch
+    from tqdm import tqdm
 
-    try:
-        with torch.no_grad():
-            logits = model(image)[0].float().cpu()
-    except RuntimeError as error:
-        side = image.shape[-1]
-        raise InputError(f"the network can't take {side}x{side} pixels (choose another --size): {error}") from error
-    return logits.softmax(0)
-
-
-def _find_class(text: str, names) -> int:
-    """The class with this number or name."""
-    if text.lstrip("-").isdigit():
-        if not 0 <= int(text) < len(names):
-            raise TargetError(f"--target must be between 0 and {len(names) - 1}, not {text}")
-        return int(text)
-    wanted = text.casefold()
-    same = [i for i, name in enumerate(names) if name.casefold() == wanted]
-    if len(same) == 1:
-        return same[0]
-    # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
-    words = same or [i for i, name in enumerate(names) if wanted in name.casefold().split()]
-    close = words or [i for i, name in enumerate(names) if wanted in name.casefold()]
-    if len(close) == 1:
-        return close[0]
-    if not close:
-        raise TargetError(f"the network knows no class {text!r}; its {len(names)} are {', '.join(names[:10])}, ...")
-    several = ", ".join(f"{names[i]} ({i})" for i in close[:8])
-    raise TargetError(f"{text!r} fits several classes, choose one by number: {several}")
-
-
-def _write_figure(path: Path, kind: str, image, maps, title: str, method: str) -> None:
-    from . import display
-    from ._cache import replacing
-
-    heat = display.heatmap(maps)
-    shown = display.reduce_channels(maps)[0]
-    picture = display.pictures(image)[0]
-    over = display.overlay(image, heat)[0]
-    figure = display.grid([[picture, shown, over]], column_labels=["image", method, "overlay"], title=title, cell=2.24)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, bbox_inches="tight", pad_inches=0.1)
+    if not sys.stderr.isatty() or isinstance(model, torch.jit.ScriptModule):  # such a module takes no hooks
+        yield
+        return
+    with tqdm(unit=" images through the network", delay=2, leave=False) as bar:
+        handle = model.register_forward_pre_hook(lambda _model, inputs: bar.update(len(inputs[0])) and None)
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 # --------------------------------------------------------------------------- report
 
 
-def _report(arguments) -> None:
-    from ._device import preferred_device
-    from .reporting import load_model, report
-    from .reporting.subjects import find_pictures
+def _report(arguments, command: str) -> None:
+    from .reporting import report
 
-    find_pictures(arguments.images)  # before a network is loaded, or downloaded
-    names = None if arguments.classes is None else _read_lines(arguments.classes)
-    model, size = load_model(arguments.model, preferred_device())
-    target = arguments.target
-    if target is not None:
-        known = names or getattr(model, "classes", None)
-        if not known and not target.isdigit():
-            raise TargetError("the network's classes have no names: give --target as a number, or --classes")
-        target = _find_class(target, known) if known else int(target)
     path = report(
-        model,
+        arguments.model,
         arguments.images,
         output=arguments.output,
-        methods=None if arguments.methods is None else [name.strip() for name in arguments.methods.split(",")],
-        target=target,
-        classes=names,
-        size=arguments.size or size,
+        methods=_names_in(arguments.methods),
+        target=arguments.target,
+        classes=_read_names(arguments.classes),
+        size=arguments.size,
         at_most=arguments.at_most,
         seed=arguments.seed,
-        name=arguments.model,
-        command=shlex.join(["salkit", *arguments.words]),
+        command=command,
+        progress=sys.stderr.isatty(),
     )
     print(f"written    {path}")
 
 
-def _read_lines(path: Path) -> list[str]:
+def _names_in(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def _read_names(path: Path | None) -> list[str] | None:
+    """The lines of a text file, without the empty ones."""
+    if path is None:
+        return None
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text file in UTF-8: {error}") from error
     return [line.strip() for line in lines if line.strip()]
@@ -456,7 +421,7 @@ def _read_lines(path: Path) -> list[str]:
 # --------------------------------------------------------------------------- train
 
 
-def _train(arguments) -> None:
+def _train(arguments, command: str) -> None:
     from dataclasses import replace
 
     from ._distributed import is_first
@@ -475,8 +440,8 @@ def _train(arguments) -> None:
     try:
         path = train(recipe, output, device=arguments.device, resume=arguments.resume)
     except KeyboardInterrupt:
-        words = [word for word in arguments.words if word != "--resume"]
-        raise KeyboardInterrupt(f"to go on, {shlex.join(['salkit', *words, '--resume'])}") from None
+        again = command if arguments.resume else f"{command} --resume"
+        raise KeyboardInterrupt(f"to go on, {again}") from None
     if is_first():
         test = read_metadata(path)["test"]
         print(f"test       {test['accuracy']:.2%} of {test['images']:,} images")
@@ -499,9 +464,8 @@ def _list_recipes() -> None:
 # --------------------------------------------------------------------------- compare
 
 
-def _compare(arguments) -> None:
-    kind = arguments.output.suffix.lower() if arguments.output else None
-    if kind not in (None, ".csv", ".json"):
+def _compare(arguments, _command) -> None:
+    if arguments.output and arguments.output.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"the table must end in .csv or .json, not {arguments.output.name!r}")
 
     from ._device import preferred_device
@@ -511,38 +475,12 @@ def _compare(arguments) -> None:
     from .reporting.subjects import load_model
 
     model, size = load_model(arguments.model, preferred_device())
-    names = None if arguments.methods is None else [name.strip() for name in arguments.methods.split(",")]
-    trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=names)
+    methods = _names_in(arguments.methods)
+    trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=methods)
     table = compare(model, trials.data, trials.methods, trials.scores, save=arguments.save, seed=arguments.seed)
     if not is_first():
         return
     print(f"{arguments.model} on {len(trials.data)} scenes, means with 95 % intervals\n{table}")
     if arguments.output:
-        _write_table(arguments.output, kind, table, arguments)
+        table.save(arguments.output, model=arguments.model, scenes=arguments.n, seed=arguments.seed)
         print(f"written    {arguments.output}")
-
-
-def _write_table(path: Path, kind: str, table, arguments) -> None:
-    import csv
-    from dataclasses import asdict
-
-    from ._cache import replacing
-
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        if kind == ".csv":
-            writer = csv.DictWriter(file, ("method", "score", "image", "value"))
-            writer.writeheader()
-            writer.writerows(table.rows())
-            return
-        means = [
-            dict(method=method, score=score, **asdict(table.interval(method, score)))
-            for method in table.methods
-            for score in table.scores
-        ]
-        record = dict(model=arguments.model, scenes=arguments.n, seed=arguments.seed)
-        json.dump({**record, "means": _nullable(means), "rows": _nullable(table.rows())}, file)
-
-
-def _nullable(rows: list[dict]) -> list[dict]:
-    """The same with ``None`` for NaN, which JSON doesn't have."""
-    return [{name: None if value != value else value for name, value in row.items()} for row in rows]

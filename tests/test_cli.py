@@ -5,11 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import tqdm
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -110,8 +113,8 @@ def test_targets_by_number_and_name(capsys, picture, checkpoint, target, name):
 @pytest.mark.parametrize(
     "target, words",
     [
-        ("10", "--target must be between 0 and 9, not 10"),
-        ("-1", "--target must be between 0 and 9, not -1"),
+        ("10", "the target must be between 0 and 9, not 10"),
+        ("-1", "the target must be between 0 and 9, not -1"),
         ("lion", "the network knows no class 'lion'; its 10 are airplane, automobile, "),
         ("o", "'o' fits several classes, choose one by number: automobile (1), dog (5), frog (6), horse (7)"),
     ],
@@ -122,10 +125,10 @@ def test_targets_that_do_not_exist(capsys, picture, checkpoint, target, words):
 
 def test_a_whole_word_goes_before_a_part_of_one():
     names = ["oystercatcher", "tiger cat", "catamaran", "dog"]
-    assert cli._find_class("cat", names) == 1
+    assert subjects.find_class("cat", names) == 1
     with pytest.raises(TargetError, match=r"choose one by number: tiger cat \(1\), Persian cat \(4\)$"):
-        cli._find_class("Cat", [*names, "Persian cat"])
-    assert cli._find_class("oyster", names) == 0
+        subjects.find_class("Cat", [*names, "Persian cat"])
+    assert subjects.find_class("oyster", names) == 0
 
 
 def test_the_target_makes_a_difference(capsys, picture, checkpoint):
@@ -162,23 +165,24 @@ def test_a_network_of_the_course(capsys, picture, checkpoint, monkeypatch):
 
 def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
     model = ("--model", checkpoint)
-    assert fails(capsys, "explain", "absent.jpg", *model) == "salkit: error: No such file or directory: absent.jpg"
+    assert fails(capsys, "explain", "absent.jpg", *model) == "salkit: error: there is no file or folder absent.jpg"
     (tmp_path / "text.jpg").write_text("no picture")
     assert "text.jpg can't be read as a picture" in fails(capsys, "explain", tmp_path / "text.jpg", *model)
     whole = open(picture, "rb").read()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     assert "cut.png can't be read as a picture" in fails(capsys, "explain", tmp_path / "cut.png", *model)
-    assert "can't be read as a picture" in fails(capsys, "explain", tmp_path, *model)
-    assert "must end in .png, .svg, .pdf, .jpg, not 'map.txt'" in fails(
+    (tmp_path / "empty").mkdir()
+    assert "there are no pictures in" in fails(capsys, "explain", tmp_path / "empty", *model)
+    assert "the figure must end in .png, .svg, .pdf, .jpg, not 'map.txt'" in fails(
         capsys, "explain", picture, *model, "-o", "map.txt"
     )
     assert "there is no method 'lime'; there are gradient, " in fails(
         capsys, "explain", picture, *model, "--method", "lime"
     )
     assert "cam can't explain" in fails(capsys, "explain", picture, *model, "--method", "cam")
-    assert "can't take 40x40 pixels (choose another --size)" in fails(
-        capsys, "explain", picture, *model, "--size", "40"
-    )
+    error = fails(capsys, "explain", picture, *model, "--size", "40")
+    assert "can't take images of 3x40x40: RuntimeError: " in error
+    assert error.endswith("(it takes 3x32x32: choose the size 32)")
     assert "--size must be between 8 and 4096" in fails(capsys, "explain", picture, *model, "--size", "0")
     assert "there is no file absent.safetensors" in fails(capsys, "explain", picture, "--model", "absent.safetensors")
     assert "truncated or no safetensors file" in fails(capsys, "explain", picture, "--model", tmp_path / "cut.png")
@@ -224,6 +228,324 @@ def test_the_network_sees_the_middle_square_upright(capsys, tmp_path, monkeypatc
     upright = torch.from_numpy(np.rot90(pixels, k=-1).copy()).permute(2, 0, 1)
     seen = seen_by(monkeypatch, checkpoint, tmp_path / "phone.png")
     assert all(torch.equal(image[0], upright[:, 9:41] / 255) for image in seen)
+
+
+# --- explain: networks of one's own
+
+MINE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, outputs, end=lambda y: y, channels=3):
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU())
+        self.head, self.end = nn.Linear(4, outputs), end
+        self.size = 16
+
+    def forward(self, x):
+        return self.end(20 * self.head(self.features(x).mean((2, 3))))
+
+class Fixed(nn.Module):  # one output, whatever it sees
+    size = 16
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(value))
+
+    def forward(self, x):
+        return self.value + 0 * x.flatten(1).sum(1, keepdim=True)
+
+class Outputs:
+    def __init__(self, logits):
+        self.logits = logits
+
+def named(model, *names):
+    model.classes = names
+    return model
+
+def failing(error):
+    def end(y):
+        raise error
+    return Net(3, end)
+
+plain = lambda: Net(5)
+wrong_names = lambda: named(Net(5), "ant", "bee")
+one = lambda: named(Net(1), "no cat", "cat")
+unnamed = lambda: Fixed(-1.0)
+soft = lambda: Net(3, lambda y: y.softmax(1))
+sigmoids = lambda: Net(3, torch.sigmoid)
+one_sigmoid = lambda: Net(1, nn.Sigmoid())
+carried = lambda: Net(3, Outputs)
+traced = lambda: torch.jit.trace(Net(3), torch.rand(1, 3, 16, 16))
+boxes = lambda: Net(3, lambda y: {"boxes": y})
+half = lambda: Net(3).half()
+grey = lambda: Net(3, channels=1)
+nan = lambda: Net(3, lambda y: y / 0)
+square = lambda: failing(AssertionError("the image must be square"))
+key = lambda: failing(KeyError("mask"))
+value = lambda: failing(ValueError("too small"))
+"""
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """Makes networks of a module in the working folder, which holds nothing else."""
+    monkeypatch.syspath_prepend(os.getcwd())
+    with open("mine.py", "w") as file:
+        file.write(MINE)
+    yield lambda name: getattr(import_module("mine"), name)()
+    sys.modules.pop("mine", None)
+
+
+def lines_of(capsys, *arguments) -> tuple[list[str], str]:
+    """What a command that succeeds prints: its lines, and what stands on the error stream."""
+    assert cli.main(list(map(str, arguments))) == 0
+    out, err = capsys.readouterr()
+    return out.splitlines(), err
+
+
+def test_a_plain_module_needs_no_names(capsys, picture, mine):
+    lines, err = lines_of(capsys, "explain", picture, "--model", "mine:plain")
+    assert lines[0].startswith("predicted  class ") and lines[0].count("class") == 3 and err == ""
+    with open("names.txt", "w") as file:
+        file.write("ant\nbee\n\ncow\ndog\nelk\n")
+    options = ["--classes", "names.txt", "--target", "cow"]
+    lines, _ = lines_of(capsys, "explain", picture, "--model", "mine:plain", *options)
+    assert lines[1] == "explained  cow, by gradient"
+    assert fails(capsys, "explain", picture, "--model", "mine:plain", "--classes", "none.txt") == (
+        "salkit: error: No such file or directory: none.txt"
+    )
+
+
+def test_the_number_of_names_must_fit(capsys, picture, mine, monkeypatch):
+    def no_map(*args, **kwargs):
+        raise AssertionError("a map was computed")
+
+    monkeypatch.setattr("salkit.attribution.registry.Method.__call__", no_map)
+    error = fails(capsys, "explain", picture, "--model", "mine:wrong_names")
+    assert error.endswith("there are 2 class names for a network with 5 outputs: give one for each class")
+    with open("names.txt", "w") as file:
+        file.write("a\nb\nc\n")
+    assert "3 class names for a network with a single output, which tells 2 classes apart" in fails(
+        capsys, "explain", picture, "--model", "mine:one", "--classes", "names.txt"
+    )
+
+
+def saved_map(capsys, picture, model, *options):
+    assert cli.main(["explain", picture, "--model", f"mine:{model}", "-o", "map.npy", *options]) == 0
+    capsys.readouterr()
+    return torch.from_numpy(np.load("map.npy"))
+
+
+def seen(picture, size=16):
+    from salkit.data import middle_square, read_photo
+
+    return middle_square(read_photo(picture), size)
+
+
+def slope(score, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(score(x).sum(), x)[0][0]
+
+
+def test_one_logit_is_shown_by_its_sigmoid_and_explained_as_it_is(capsys, picture, mine):
+    model, x = mine("one"), seen(picture)
+    p = model(x).sigmoid().item()
+    likely, other = sorted([(p, "cat"), (1 - p, "no cat")], reverse=True)
+    lines, err = lines_of(capsys, "explain", picture, "--model", "mine:one")
+    assert lines[0] == f"predicted  {likely[1]} {likely[0]:.1%}, {other[1]} {other[0]:.1%}"
+    assert lines[1] == "explained  cat, by gradient" and err == ""
+    expected = slope(model, x)
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(saved_map(capsys, picture, "one"), expected)
+    torch.testing.assert_close(saved_map(capsys, picture, "one", "--target", "no cat"), -expected)
+    torch.testing.assert_close(saved_map(capsys, picture, "one", "--target", "1"), expected)
+
+
+def test_one_logit_without_names_says_yes_or_no(capsys, picture, mine):
+    options = ["explain", picture, "--model", "mine:unnamed", "--method", "edge_map"]
+    assert lines_of(capsys, *options)[0][:2] == ["predicted  no 73.1%, yes 26.9%", "explained  yes, by edge_map"]
+    with open("name.txt", "w") as file:
+        file.write("cat\n")
+    assert lines_of(capsys, *options, "--classes", "name.txt")[0][0] == "predicted  no cat 73.1%, cat 26.9%"
+
+
+@pytest.mark.parametrize("name, end", [("soft", "softmax"), ("sigmoids", "sigmoid"), ("one_sigmoid", "sigmoid")])
+def test_probabilities_are_shown_once(capsys, picture, mine, name, end):
+    outputs = mine(name)(seen(picture))[0].tolist()
+    if len(outputs) == 1:
+        outputs = [1 - outputs[0], outputs[0]]
+    lines, err = lines_of(capsys, "explain", picture, "--model", f"mine:{name}")
+    shown = [part.rsplit(" ", 1)[1] for part in lines[0].split(", ")]
+    assert shown == [f"{p:.1%}" for p in sorted(outputs, reverse=True)]
+    assert err.startswith(f"salkit: warning: the network ends in a {end}: ") and err.count("\n") == 1
+
+
+def test_the_probability_is_what_is_explained(capsys, picture, mine):
+    expected = slope(lambda x: mine("soft")(x)[:, 1], seen(picture))
+    torch.testing.assert_close(saved_map(capsys, picture, "soft", "--target", "1"), expected)
+
+
+def test_outputs_that_carry_logits(capsys, picture, mine):
+    expected = mine("carried")(seen(picture)).logits.softmax(1)[0].amax().item()
+    lines, _ = lines_of(capsys, "explain", picture, "--model", "mine:carried", "--method", "occlusion")
+    assert lines[0].split(", ")[0].endswith(f" {expected:.1%}")
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("boxes", "puts out dict, where (N, classes) logits are needed"),
+        ("half", "(its weights are float16, not float32 as the images: convert it with .float())"),
+        ("grey", "expected input[1, 3, 16, 16] to have 1 channels, but got 3 channels instead (it takes 1x16x16"),
+        ("nan", "hold NaN or infinity"),
+        ("square", "can't take images of 3x16x16: AssertionError: the image must be square"),
+        ("key", "KeyError: 'mask'"),
+        ("value", "ValueError: too small"),
+    ],
+)
+def test_whatever_a_network_raises_is_one_line(capsys, picture, mine, name, words):
+    for command in (["explain", picture, "--model", f"mine:{name}"], ["report", f"mine:{name}", picture]):
+        error = fails(capsys, *command)
+        assert words in error and "choose the size" not in error
+
+
+def test_a_network_that_fails_only_when_it_is_explained(capsys, picture, mine, monkeypatch):
+    def fail(*args, **kwargs):
+        raise KeyError("backward")
+
+    monkeypatch.setattr("salkit.attribution.registry.Method.__call__", fail)
+    assert fails(capsys, "explain", picture, "--model", "mine:plain").endswith(
+        "gradient failed in the network: KeyError: 'backward'"
+    )
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "some/model.pth", "net.onnx"])
+def test_weights_of_another_kind(capsys, picture, name):
+    error = fails(capsys, "explain", picture, "--model", name)
+    assert "weights are read from .safetensors files only" in error and "MODULE:FUNCTION" in error
+
+
+def test_a_layer_by_its_name(capsys, picture, mine):
+    early = saved_map(capsys, picture, "plain", "--method", "gradcam", "--layer", "features.0")
+    last = saved_map(capsys, picture, "plain", "--method", "gradcam")
+    assert early.shape == last.shape == (1, 16, 16) and not torch.equal(early, last)
+    command = ["explain", picture, "--model", "mine:plain"]
+    assert "the network has no layer 'feature.0'; it has features.0" in fails(
+        capsys, *command, "--method", "gradcam", "--layer", "feature.0"
+    )
+    assert "gradient reads no layer: --layer goes with gradcam" in fails(capsys, *command, "--layer", "features.0")
+
+
+# --- explain: what is written
+
+
+def test_the_map_is_the_methods_own(capsys, picture, mine):
+    model, x = mine("plain"), seen(picture)
+    found = saved_map(capsys, picture, "plain", "--target", "3")
+    torch.testing.assert_close(found, slope(lambda x: model(x)[:, 3], x))
+    lines_of(capsys, "explain", picture, "--model", "mine:plain", "--as", "map")
+    assert np.load("cat-gradient.npy").shape == (3, 16, 16)
+
+
+def test_the_overlay_has_the_size_of_the_picture(capsys, picture, mine):
+    lines, _ = lines_of(capsys, "explain", picture, "--model", "mine:plain", "--as", "overlay")
+    assert lines[-1] == "written    cat-gradient-overlay.png"
+    over = np.asarray(Image.open("cat-gradient-overlay.png")).astype(int)
+    assert over.shape == (40, 60, 3)
+    outside = np.concatenate([over[:, :10], over[:, 50:]], axis=1)
+    assert (outside.max(2) == outside.min(2)).all(), "no heat outside of the square"
+    assert (over[:, 10:50].max(2) > over[:, 10:50].min(2)).any()
+    grey = np.asarray(Image.open(picture)) @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(outside[..., 0] - 0.4 * np.concatenate([grey[:, :10], grey[:, 50:]], axis=1)).max() <= 1
+    assert "the overlay must end in .png, .jpg, not 'o.svg'" in fails(
+        capsys, "explain", picture, "--model", "mine:plain", "--as", "overlay", "-o", "o.svg"
+    )
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with two pictures, one of them of 16 bits a channel, and a damaged one between them."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    whole = (folder / "a.png").read_bytes()
+    (folder / "broken.png").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+def test_several_pictures_and_one_that_is_damaged(capsys, photos, mine):
+    command = ["explain", photos, "--model", "mine:plain"]
+    lines, err = lines_of(capsys, *command, "-o", "maps")
+    assert sorted(os.listdir("maps")) == ["a-gradient.png", "deep-gradient.png"]
+    assert lines[::4] == [str(photos / "a.png"), str(photos / "deep.png")]
+    assert err.startswith(f"salkit: warning: skipped: {photos / 'broken.png'} can't be read as a picture")
+    assert err.count("\n") == 1
+    assert "for 3 pictures -o must name a folder, not the file map.png" in fails(capsys, *command, "-o", "map.png")
+    (photos / "more").mkdir()
+    (photos / "more" / "a.jpg").write_bytes((photos / "a.png").read_bytes())
+    assert "would both be written to a-gradient.png" in fails(capsys, *command)
+
+
+def test_pictures_of_which_none_can_be_read(capsys, photos, tmp_path):
+    for name in ("a.png", "deep.png"):
+        (photos / name).write_bytes(b"")
+    error = fails(capsys, "explain", photos, "--model", "never:asked")
+    assert "none of the 3 pictures can be read; of the first, " in error and "a.png can't be read" in error
+    assert "none of the 3 pictures" in fails(capsys, "report", "cifar10-small_cnn", photos)
+
+
+def test_no_picture_is_overwritten(capsys, picture, photos):
+    before = open(picture, "rb").read()
+    for output in (picture, os.path.relpath(picture)):
+        error = fails(capsys, "explain", picture, "--model", "never:asked", "-o", output)
+        assert "is one of the inputs, which would be lost" in error
+    os.symlink(photos / "a.png", "link.png")
+    assert "one of the inputs" in fails(capsys, "explain", photos / "a.png", "--model", "never:asked", "-o", "link.png")
+    os.rename(photos / "a.png", photos / "deep-gradient.png")
+    assert "one of the inputs" in fails(capsys, "explain", photos, "--model", "never:asked", "-o", photos)
+    (photos / "p.html").write_bytes(before)
+    assert "one of the inputs" in fails(capsys, "report", "never:asked", photos / "p.html", "-o", photos / "p.html")
+    assert open(picture, "rb").read() == before
+
+
+def test_an_output_that_cannot_be_written_is_found_before_any_work(capsys, picture):
+    open("a_file", "w").close()
+    os.mkdir("folder.html")
+    explain, report = ["explain", picture, "--model", "never:asked"], ["report", "never:asked", picture]
+    for command, output in (
+        (explain, "a_file/map.png"),
+        (explain, "/proc/map.png"),
+        (report, "a_file/page.html"),
+        (report, "/proc/page.html"),
+        (report, "folder.html"),
+    ):
+        error = fails(capsys, *command, "-o", output)
+        assert f"{output} can't be written: " in error and ".tmp" not in error
+
+
+def test_warnings_are_sentences(capsys, picture, monkeypatch):
+    def warn():
+        for _ in range(2):
+            warnings.warn("something\n  is odd", stacklevel=1)
+        return {}
+
+    monkeypatch.setattr("salkit.reporting.machine.facts", warn)
+    assert lines_of(capsys, "doctor") == ([], "salkit: warning: something is odd\n")
+
+
+def test_progress_is_for_terminals(capsys, picture, mine, monkeypatch):
+    command = ["explain", picture, "--model", "mine:plain", "--method", "occlusion"]
+    assert lines_of(capsys, *command)[1] == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    real = tqdm.tqdm
+    monkeypatch.setattr(tqdm, "tqdm", lambda **options: real(**{**options, "delay": 0, "mininterval": 0}))
+    assert " images through the network" in lines_of(capsys, *command)[1]
+    assert cli.main(["explain", picture, "--model", "mine:traced", "--size", "16"]) == 0
 
 
 # --- doctor
@@ -427,7 +749,7 @@ def test_interruption(capsys, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_facts", interrupt)
+    monkeypatch.setattr("salkit.reporting.machine.facts", interrupt)
     assert fails(capsys, "doctor", code=130) == "salkit: interrupted"
 
 
@@ -477,8 +799,8 @@ def test_as_a_module_and_without_waiting_for_torch():
 def test_a_reader_that_goes_away_is_no_error():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     code = (
-        "import sys; from salkit import cli\n"
-        "cli._facts = lambda: {'x': {str(i): 'y' * 100 for i in range(5000)}}\n"
+        "import sys; from salkit import cli; from salkit.reporting import machine\n"
+        "machine.facts = lambda: {'x': {str(i): 'y' * 100 for i in range(5000)}}\n"
         "sys.exit(cli.main(['doctor']))"
     )
     with subprocess.Popen(

@@ -12,7 +12,7 @@ from torch import nn
 
 import salkit
 from salkit import cli, data, models
-from salkit.errors import CheckpointError, CorruptDataError, InputError, TargetError
+from salkit.errors import CheckpointError, CorruptDataError, InputError, SalkitWarning, TargetError
 from salkit.evaluation import Interval
 from salkit.reporting import collect, subject, subjects
 from salkit.reporting.layout import page
@@ -137,10 +137,83 @@ def test_the_network_is_left_as_it_was(network):
 def test_a_single_logit_and_a_named_target():
     one = collect(torch.rand(2, 3, 8, 8), size=8, at_most=4)
     found = measure(subject(Flat(1)), one, methods=["gradient"], progress=False)
-    assert found.probabilities.shape == (2, 2) and found.classes == ("class 0", "class 1")
+    assert found.probabilities.shape == (2, 2) and found.classes == ("no", "yes")
     assert torch.equal(found.explained + found.second, torch.ones(2, dtype=torch.long))
     found = measure(subject(Flat()), one, methods=["gradient"], target=2, progress=False)
     assert found.explained.tolist() == [2, 2] and 2 not in found.second.tolist()
+
+
+class Mirrored(Flat):
+    """Two logits, one the negated other plus a constant."""
+
+    def __init__(self):
+        super().__init__(1)
+
+    def forward(self, x):
+        logit = super().forward(x)
+        return torch.cat([logit, 0.3 - logit], 1)
+
+
+@pytest.mark.parametrize("model", [Flat(1), Mirrored(), nn.Sequential(Flat(2), nn.Softmax(1))])
+def test_two_mirrored_classes_are_not_held_against_a_method(model):
+    found = measure(subject(model), collect(torch.rand(3, 3, 8, 8), size=8, at_most=4), methods=["gradient"])
+    assert found.predictions.mirrored
+    assert not any("second class" in reason for verdict in verdicts(found) for reason in verdict.reasons)
+    said = words(page(found))
+    assert "The check with the second class is left out. This network gives one number" in said
+    assert "method all weights scrambled last layer scrambled edge map" in said
+
+
+def test_two_classes_of_their_own_are_compared():
+    torch.manual_seed(0)
+    found = measure(subject(Flat(2)), collect(torch.rand(3, 3, 8, 8), size=8, at_most=4), methods=["gradient"])
+    assert not found.predictions.mirrored and len(found.similarity["second class"]["gradient"]) == 3
+    said = words(page(found))
+    assert "second class is left out" not in said and "scrambled second class edge map" in said
+
+
+def test_the_curves_of_a_single_logit_are_of_its_probability():
+    model, images = Flat(1), torch.rand(4, 3, 8, 8)
+    with torch.no_grad():
+        model.linear.bias.sub_(model(images).median())  # so that both answers occur
+        yes = model(images)[:, 0].double().sigmoid()
+    found = measure(subject(model), collect(images, size=8, at_most=4), methods=["gradient"])
+    assert set(found.explained.tolist()) == {0, 1}
+    torch.testing.assert_close(found.deletion["gradient"].scores[:, 0], torch.maximum(yes, 1 - yes), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(1), nn.Sigmoid()])
+def test_probabilities_stay_as_they_are(end):
+    model, images = nn.Sequential(Flat(), nn.LayerNorm(3), end), torch.rand(2, 3, 8, 8)
+    found = measure(subject(model), collect(images, size=8, at_most=4), methods=["gradient"])
+    with torch.no_grad():
+        outputs = model(images).double()
+    torch.testing.assert_close(found.probabilities, outputs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.deletion["gradient"].scores[:, 0], outputs.amax(1), atol=1e-5, rtol=0)
+    expected = salkit.gradient(model, images, lambda y: y.amax(1)).abs().amax(1).double()
+    torch.testing.assert_close(found.maps["gradient"], expected, atol=1e-5, rtol=1e-4)
+    assert "the network ends in a s" in found.warnings[0] and len(found.warnings) == 1
+
+
+def test_outputs_that_carry_logits():
+    class Outputs:
+        def __init__(self, logits):
+            self.logits = logits
+
+    class Carried(Flat):
+        def forward(self, x):
+            return Outputs(super().forward(x))
+
+    model, images = Carried(), torch.rand(2, 3, 8, 8)
+    found = measure(subject(model), collect(images, size=8, at_most=4), methods=["gradient"])
+    with torch.no_grad():
+        torch.testing.assert_close(found.probabilities, model(images).logits.double().softmax(1))
+
+
+def test_rounding_is_no_reason_to_refuse_images():
+    images = torch.rand(2, 3, 8, 8)
+    images[0, 0, 0, 0], images[1, 0, 0, 0] = -3e-8, 1 + 1e-7
+    assert "use" in words(salkit.report(Flat(), images, methods=["gradient"], progress=False))
 
 
 def test_weights_that_cannot_be_drawn_anew_are_put_into_another_order():
@@ -323,11 +396,31 @@ def test_the_command(network, photos, tmp_path, capsys, monkeypatch):
     assert cli.main(given.split()) == 0
     out, err = capsys.readouterr()
     assert out == "written    new/r.html\n"
-    assert "8/8" not in err and "6/6" in err and "map" in err  # the bar: 2 pictures, a method and two controls
+    assert err == ""  # no bar in a file
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["r.html"]
     said = words((tmp_path / "new/r.html").read_text())
     assert "salkit " + given in said
     assert "1. a.JPG" in said and "2. b.png" in said and "out of 3" in said
+
+
+def test_a_bar_is_for_terminals(network, photos, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert cli.main(["report", "cifar10-small_cnn", str(photos), "--methods", "gradient", "--at-most", "2"]) == 0
+    assert "6/6" in capsys.readouterr().err  # 2 pictures, a method and two controls
+
+
+def test_a_damaged_picture_is_told_of(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (photos / "broken.png").write_bytes((photos / "b.png").read_bytes()[:60])
+    assert cli.main(["report", "cifar10-small_cnn", str(photos), "--methods", "gradient"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith(f"salkit: warning: skipped: {photos / 'broken.png'} can't be read") and err.count("\n") == 1
+    said = words((tmp_path / "report.html").read_text())
+    assert "Skipped, because they can't be read:" in said and "broken.png can't be read" in said
+    assert "3 images from" in said and "even distances" not in said
+    with pytest.warns(SalkitWarning, match="skipped: .*broken.png"):
+        salkit.report(Flat(), photos, size=8, methods=["gradient"], progress=False)
 
 
 def test_a_function_of_ones_own(photos, tmp_path, capsys, monkeypatch):
@@ -373,21 +466,24 @@ def test_errors_come_before_any_map(photos, tmp_path, monkeypatch):
     fails(InputError, "no pictures in .*empty", Flat(), tmp_path / "empty")
     fails(InputError, "an empty list", Flat(), [])
     fails(InputError, "the batch is empty", Flat(), images[:0])
-    fails(CorruptDataError, "can't be read as a picture", Flat(), [photos / "b.png", photos / "notes.txt"], size=8)
+    fails(CorruptDataError, "can't be read as a picture", Flat(), photos / "notes.txt", size=8)
+    two = [photos / "notes.txt", tmp_path / "broken.png"]
+    two[1].touch()
+    fails(CorruptDataError, "none of the 2 pictures can be read; of the first, .*notes.txt", Flat(), two, size=8)
     fails(InputError, r"must lie in \[0, 1\], not -", Flat(), images - 0.5)
     fails(InputError, r"must be floats \(N, C, H, W\)", Flat(), images[0])
     fails(InputError, "must be a torch.nn.Module", object(), images)
     fails(InputError, "no classifier 'resnet_18'", "resnet_18", images)
     fails(CheckpointError, "there is no file", "absent.safetensors", images)
     fails(CheckpointError, "there are: ", "cifar10-absent", images)
-    fails(InputError, "2 class names for a network with 3 logits", Flat(), images, classes=["ant", "bee"])
+    fails(InputError, "2 class names for a network with 3 outputs", Flat(), images, classes=["ant", "bee"])
     fails(InputError, "labels up to 9, and the network 3 classes", nn.Sequential(nn.AvgPool2d(4), Flat()),
           data.scenes(10))  # fmt: skip
     fails(TargetError, "between 0 and 2, not 3", Flat(), images, target=3)
     fails(InputError, "there is no method 'lime'", Flat(), images, methods=["lime"])
     fails(InputError, "beside the controls", Flat(), images, methods=["edge_map"])
     fails(InputError, "cam can't explain this network", Flat(), images, methods=["gradient", "cam"])
-    fails(InputError, r"can't take images of 3x9x9 \(choose another size\)", Flat(), torch.rand(1, 3, 9, 9))
+    fails(InputError, r"can't take images of 3x9x9: RuntimeError: .*x243", Flat(), torch.rand(1, 3, 9, 9))
     fails(InputError, "no weights", nn.Flatten(), images)
     fails(InputError, "must end in .html, not 'page.pdf'", Flat(), images, output="page.pdf")
     fails(InputError, "at_most must be at least 1", Flat(), images, at_most=0)

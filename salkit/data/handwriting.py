@@ -68,8 +68,18 @@ def mnist(
     )
 
 
+def find_mnist() -> Path | None:
+    """The folder with all four files, where ``mnist`` has nothing to download; else ``None``."""
+    names = [name for pair in MNIST_FILES.values() for name in pair]
+    return next((folder for folder in _folders() if all((folder / name).is_file() for name in names)), None)
+
+
+def _folders() -> list[Path]:
+    return [folder / FOLDER for folder in (data_dir(), cache_dir()) if folder]
+
+
 def _get(name: str, progress: bool, urls: Sequence[str], expected: str) -> Path:
-    folders = [folder / FOLDER for folder in (data_dir(), cache_dir()) if folder]
+    folders = _folders()
     for folder in folders:
         if os.path.exists(folder / name):
             return folder / name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import targets
-from .._cache import replacing
+from .._cache import replacing, write_file
 from .._device import device_of
 from .._distributed import all_gather, check_same, world
 from .._state import digest, run, untouched
@@ -117,12 +120,43 @@ class Comparison:
             for image, value in enumerate(values)
         ]
 
+    def save(self, path: str | os.PathLike, **record) -> None:
+        """Write a file: as ``.csv`` the tidy table, as ``.json`` the means with their intervals as well.
+
+        Args:
+            path: its ending says which.
+            record: what else the ``.json`` is to say. NaN becomes ``null``, as JSON has no NaN.
+
+        Raises:
+            InputError: another ending.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".csv", ".json"):
+            raise InputError(f"the table must end in .csv or .json, not {path.name!r}")
+        text = io.StringIO(newline="")
+        if path.suffix.lower() == ".csv":
+            writer = csv.DictWriter(text, ("method", "score", "image", "value"))
+            writer.writeheader()
+            writer.writerows(self.rows())
+        else:
+            means = [
+                dict(method=method, score=score, **asdict(self.interval(method, score)))
+                for method in self.methods
+                for score in self.scores
+            ]
+            json.dump({**record, "means": _nullable(means), "rows": _nullable(self.rows())}, text)
+        write_file(path, text.getvalue())
+
     def __str__(self) -> str:
         table = [["", *self.scores]]
         table += [[method, *(str(self.interval(method, score)) for score in self.scores)] for method in self.methods]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)) for row in table)
         return "\n".join(line.rstrip() for line in lines)
+
+
+def _nullable(rows: list[dict]) -> list[dict]:
+    return [{name: None if value != value else value for name, value in row.items()} for row in rows]
 
 
 def compare(

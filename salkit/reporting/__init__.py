@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from .._cache import write_file
+from .._cache import check_output, write_file
 from .._device import preferred_device
 from ..data import ImageSet
-from ..errors import InputError
+from ..errors import InputError, SalkitWarning
 from .layout import page
 from .measurements import CONTROLS, METHODS_SHOWN, measure
-from .subjects import Pictures, collect, load_model, subject
+from .subjects import Pictures, collect, find_pictures, load_model, subject
 
 __all__ = ["CONTROLS", "METHODS_SHOWN", "Pictures", "collect", "load_model", "report", "subject"]
 
@@ -25,7 +26,7 @@ def report(
     *,
     output: str | os.PathLike | None = None,
     methods: Sequence[str] | None = None,
-    target: int | None = None,
+    target: int | str | None = None,
     classes: Sequence[str] | None = None,
     size: int | None = None,
     at_most: int = 16,
@@ -45,12 +46,14 @@ def report(
             ``salkit explain --model`` takes: a torchvision name, a checkpoint file, ``cifar10-NAME``, or
             ``module:function``, a function that returns a network.
         images: an :class:`~salkit.data.ImageSet`, a float tensor ``(N, C, H, W)`` in [0, 1], a file, a folder, or a
-            list of files and folders. Of a picture file the network sees the middle square.
+            list of files and folders. Of a picture file the network sees the middle square. Of several, those that
+            can't be read are skipped.
         output: the file to write, ``.html``; without it the page is returned as text.
         methods: names from ``salkit.METHODS``; by default those of ``METHODS_SHOWN`` that apply to the model. The
             controls, an edge map and a random map, are always there.
-        target: the class to explain; by default the predicted one of each image.
-        classes: the names of the classes, in the order of the logits; by default ``model.classes``.
+        target: the class to explain, by number or name; by default the predicted one of each image.
+        classes: the names of the classes, in the order of the outputs; by default ``model.classes``. Of a single output
+            those of no and yes, or the latter alone.
         size: side of the square that the network sees, for picture files; by default ``model.size``, or 224.
         at_most: how many images are looked at; of more, so many are taken at even distances, and the page says so.
         seed: of the scrambled weights, and of methods that draw random numbers.
@@ -63,21 +66,32 @@ def report(
 
     Raises:
         InputError: before any map is computed: no images, an unknown method or one that does not apply, class names
-            whose number differs from that of the logits, images that the model can't take.
-        CorruptDataError: a picture that can't be read.
+            whose number differs from that of the classes, images that the model can't take, an output that can't be
+            written or would replace a picture. Later, whatever the model raises.
+        CorruptDataError: none of the pictures can be read.
         CheckpointError, DataUnavailableError: the model can't be loaded.
         TargetError: a target that the model doesn't have, or outputs that are no logits.
+
+    Warns:
+        SalkitWarning: at the end, once for each picture that was skipped. Warnings of the methods stand on the page.
     """
     path = None if output is None else Path(output)
     if path is not None and path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"the report is a page, so its name must end in .html, not {path.name!r}")
+    files = []
+    if not isinstance(images, (ImageSet, Tensor)):  # before a network is loaded, or downloaded
+        images = [images] if isinstance(images, (str, os.PathLike)) else list(images)
+        files = find_pictures(images)
+    if path is not None:
+        check_output(path, files)
     if isinstance(model, str):
         name, (model, made_for) = name or model, load_model(model, preferred_device())
-        size = size or made_for
+        size = made_for if size is None else size
     who = subject(model, name=name, classes=classes)
-    pictures = collect(images, size=size or getattr(model, "size", 224), at_most=at_most)
+    pictures = collect(images, size=getattr(model, "size", 224) if size is None else size, at_most=at_most)
     text = page(measure(who, pictures, methods=methods, target=target, seed=seed, progress=progress), command=command)
-    if path is None:
-        return text
-    write_file(path, text)
-    return path
+    if path is not None:
+        write_file(path, text)
+    for problem in pictures.skipped:
+        warnings.warn(f"skipped: {problem}", SalkitWarning, stacklevel=2)
+    return text if path is None else path

@@ -7,13 +7,13 @@ import io
 import platform
 from datetime import datetime
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
 from .. import __version__
 from ..display import Figure, curves, grid, heatmap, overlay
 from ..evaluation import Interval, mean_interval
+from .machine import version_of
 from .measurements import CONTROLS, STEPS, Measured, is_signed
 from .style import CSS
 from .verdicts import (
@@ -124,7 +124,7 @@ def _small_sample(measured: Measured) -> str:
 def _maps(measured: Measured) -> str:
     pictures = measured.pictures
     seen = f"{_count(len(pictures), 'image')} from {escape(pictures.source)}"
-    if pictures.total > len(pictures):
+    if pictures.total > len(pictures) + len(pictures.skipped):
         seen += f", taken at even distances out of {pictures.total}"
     size = " × ".join(map(str, pictures.inputs.shape[2:]))
     right = ""
@@ -138,8 +138,11 @@ def _maps(measured: Measured) -> str:
         f"channels. In the lower row ({_names(signed)}) red speaks for the class and blue against it. Each map has a "
         "scale of its own; the lowest and the highest value stand under it."
     )
+    skipped = "".join(f"<li>{escape(problem)}</li>" for problem in pictures.skipped)
+    if skipped:
+        skipped = f"<p>Skipped, because they can't be read:</p><ul>{skipped}</ul>"
     cards = "\n".join(_card(measured, i) for i in range(len(pictures)))
-    return f"<p>{seen}. The network sees {size} pixels.{right}</p>\n<p>{legend}</p>\n{cards}"
+    return f"<p>{seen}. The network sees {size} pixels.{right}</p>{skipped}\n<p>{legend}</p>\n{cards}"
 
 
 def _card(measured: Measured, i: int) -> str:
@@ -201,12 +204,17 @@ def _alt(measured: Measured, i: int) -> str:
 
 
 def _sanity(measured: Measured) -> str:
-    columns = {
-        "all layers": "all weights scrambled",
-        "last layer": "last layer scrambled",
-        "second class": "second class",
-        "edges": "edge map",
-    }
+    columns = {"all layers": "all weights scrambled", "last layer": "last layer scrambled"}
+    second = left_out = ""
+    if measured.predictions.mirrored:
+        left_out = """<p>The check with the <b>second class</b> is left out. This network gives one number, or two that
+mirror each other: what speaks for one class speaks against the other. So the map of the second class is the same with
+the other sign, whatever the method is worth.</p>"""
+    else:
+        columns["second class"] = "second class"
+        second = """<li>when the <b>second class</b> is explained instead: the nearer to 1, the less the map is about
+the class;</li>"""
+    columns["edges"] = "edge map"
     rows = {
         name: [_cell(likeness(measured, kind, name), -1, 1) for kind in columns] for name in measured.methods
     }
@@ -217,15 +225,14 @@ def _sanity(measured: Measured) -> str:
 near 0);</li>
 <li>when only its <b>last layer</b> (<code>{scrambled}</code>) is scrambled: it still sees, but has forgotten what
 speaks for which class;</li>
-<li>when the <b>second class</b> is explained instead: the nearer to 1, the less the map is about the class;</li>
-</ul>
+{second}</ul>
 <p>and how alike to the <b>edge map</b>, which knows no network? Spearman's rank correlation of the maps as they are
 drawn: 1 is the same order of the pixels, 0 none in common. Mean over the images, 95 % interval, number of images;
 the class is held at the one that the whole network predicted.</p>
-{_table("Rank correlation with the map under each condition", ["method", *columns.values()], rows)}
+{left_out}{_table("Rank correlation with the map under each condition", ["method", *columns.values()], rows)}
 <p class="note">Scrambled: the weights are {measured.how} (seed {measured.seed}); normalisation layers forget their
-running statistics. Read the controls first: the edge map knows no network, so it stays at 1 in the first
-three columns; the random map is drawn anew for other weights, so it lies at 0, but knows no class.
+running statistics. Read the controls first: the edge map knows no network, so it stays at 1 in
+all columns; the random map is drawn anew for other weights, so it lies at 0, but knows no class.
 A constant map can't be compared and is left out of the mean.</p>"""
 
 
@@ -288,9 +295,10 @@ def _completeness(measured: Measured) -> str:
         if large
         else "That is small: the values can be read as shares of the score."
     )
-    return f"""<p>The values of an integrated-gradients map must add up to the change of the class's logit from a black
-image to this one. By how much they don't is the error of the rule, with 50 steps. Here it is {gap.median():.2g} logits
-in the middle and {gap[worst]:.2g} at worst (in {escape(measured.pictures.names[worst])}, where the logit changes by
+    score = "logit" if measured.predictions.end is None else "probability"
+    return f"""<p>The values of an integrated-gradients map must add up to the change of the class's {score} from a
+black image to this one. By how much they don't is the error of the rule, with 50 steps. Here it is {gap.median():.2g}
+in the middle and {gap[worst]:.2g} at worst (in {escape(measured.pictures.names[worst])}, where the {score} changes by
 {change[worst]:.3g} and the magnitudes of all values add up to {size[worst]:.3g}). {verdict}</p>
 <p>Another baseline than black asks another question; a black object gets nothing here, whatever it does.</p>
 <p class="note">Too much: over a tenth of the change plus a hundredth of the magnitudes.</p>"""
@@ -310,7 +318,7 @@ reading is tested by changing the image and looking at the answer again.</li>
 of other images like these.</li>
 <li>What the network would do on natural images with holes: grey and blurred pixels are pictures that it was never
 trained on, and the scores measure its taste for them, too.</li>
-<li>That a map is right because it passed. Noise passes the first three checks as well; look at all columns.</li>
+<li>That a map is right because it passed. Noise passes where weights are scrambled, too; look at all columns.</li>
 </ul>"""
         + (f"<h3>Methods left out</h3><ul>{left}</ul>" if left else "")
         + (f"<h3>Warnings on the way</h3><ul>{told}</ul>" if told else "")
@@ -335,7 +343,7 @@ def _repeat(measured: Measured, command: str | None) -> str:
         "0 for the bootstrap",
         "Device": "GPU: " + torch.cuda.get_device_name(who.device) if who.device.type == "cuda" else who.device.type,
         "Versions": f"salkit {__version__}, Python {platform.python_version()}, "
-        + ", ".join(f"{package} {_version(package)}" for package in ("torch", "torchvision", "captum", "numpy")),
+        + ", ".join(f"{package} {version_of(package)}" for package in ("torch", "torchvision", "captum", "numpy")),
         "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     rows = "".join(
@@ -408,10 +416,3 @@ def _names(names) -> str:
 
 def _count(n: int, thing: str) -> str:
     return f"{n} {thing}{'' if n == 1 else 's'}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import targets
-from .._state import untouched
 from ..attribution import METHODS
 from ..display import reduce_channels
-from ..errors import InputError, SalkitWarning, TargetError
+from ..errors import InputError, SalkitWarning
 from ..evaluation import Curve, deletion, insertion
 from ..sanity import cascade, default_layers, spearman
-from .subjects import Pictures, Subject
+from .predictions import Predictions, foreign_errors, predict
+from .subjects import Pictures, Subject, class_names, find_class
 
 METHODS_SHOWN = ("gradient", "smoothgrad", "guided_backprop", "integrated_gradients", "gradcam", "occlusion")
 CONTROLS = ("edge_map", "random_map")
@@ -39,12 +39,13 @@ class Measured:
     Attributes:
         subject, pictures, seed: what was measured.
         classes: ``K`` names.
-        probabilities: ``(N, K)``.
+        predictions: what the network says about the pictures.
         explained, second: ``(N,)`` int64, the class that the maps explain, and the likeliest other one.
         target: whether the explained class was named by the caller.
         maps: by method ``(N, H, W)``, channels reduced, not normalised.
         similarity: by one of ``SIMILARITIES`` and method ``(N,)``, the rank correlation of each map with the one for
-            the scrambled network, for the second class, or with the edge map; NaN where a map is constant.
+            the scrambled network, for the second class, or with the edge map; NaN where a map is constant. For the
+            second class ``(0,)`` where the predictions are mirrored: its map is the same with the other sign.
         scrambled: name of the layer that ``"last layer"`` scrambles.
         how: how weights are scrambled, in words.
         deletion, insertion: by method, curves of the probability of the explained class.
@@ -58,7 +59,7 @@ class Measured:
     pictures: Pictures
     seed: int
     classes: tuple[str, ...]
-    probabilities: Tensor
+    predictions: Predictions
     explained: Tensor
     second: Tensor
     target: bool
@@ -75,6 +76,11 @@ class Measured:
     warnings: tuple[str, ...] = ()
 
     @property
+    def probabilities(self) -> Tensor:
+        """``(N, K)``."""
+        return self.predictions.probabilities
+
+    @property
     def methods(self) -> tuple[str, ...]:
         return tuple(self.maps)
 
@@ -89,7 +95,7 @@ def measure(
     pictures: Pictures,
     *,
     methods: Sequence[str] | None = None,
-    target: int | None = None,
+    target: int | str | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Measured:
@@ -98,11 +104,18 @@ def measure(
     Raises:
         InputError, TargetError: see ``salkit.report``; before any map is computed.
     """
+    with warnings.catch_warnings(record=True) as caught, foreign_errors("the report"):
+        warnings.simplefilter("always")
+        measured = _measure(who, pictures, methods, target, seed, progress)
+    return replace(measured, warnings=tuple(dict.fromkeys(str(warning.message) for warning in caught)))
+
+
+def _measure(who: Subject, pictures: Pictures, methods, target, seed: int, progress: bool) -> Measured:
     _check_names(methods)
     inputs = pictures.inputs.to(who.device)
-    probabilities = _probabilities(who.model, inputs)
-    classes = _class_names(who, probabilities.shape[1], pictures.labels)
-    explained, second = _two_classes(probabilities, target)
+    said = predict(who.model, inputs)
+    classes = _class_names(who, said, pictures.labels)
+    explained, second = _two_classes(said.probabilities, None if target is None else find_class(target, classes))
     names, left_out = _applicable(methods, who.model, inputs[:1])
     layer, scrambled, how = _scramble(who.model, inputs[:1], seed)
 
@@ -111,10 +124,10 @@ def measure(
     removed, added = ({name: [] for name in names} for _ in range(2))
     gaps, changes, sizes = [], [], []
     bar = tqdm(total=len(inputs) * len(names), unit="map", file=sys.stderr, disable=not progress)
-    with bar, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with bar:
         for i in range(len(inputs)):
-            image, first, other = inputs[i : i + 1], explained[i : i + 1], second[i : i + 1]
+            image, (first, other) = inputs[i : i + 1], (said.score_of(int(k[i])) for k in (explained, second))
+            probability = said.probability_of(int(explained[i]))
             edges = _shown("edge_map", _run("edge_map", who.model, image, first, seed))
             for name in names:
                 bar.set_postfix_str(name)
@@ -128,30 +141,31 @@ def measure(
                 mine = _shown(name, found)
                 maps[name].append(mine)
                 partners = {
-                    "second class": _shown(name, _run(name, who.model, image, other, seed)),
                     "edges": edges,
                     **{kind: _map_of_scrambled(name, net, image, first, seed) for kind, net in scrambled.items()},
                 }
+                if not said.mirrored:
+                    partners["second class"] = _shown(name, _run(name, who.model, image, other, seed))
                 for kind, partner in partners.items():
                     similarity[kind][name].append(spearman(mine, partner))
                 # The baselines of the paper: grey holes in the picture, sharp pieces on a blurred one.
                 options = dict(steps=STEPS, seed=seed)
                 order = mine.float()  # not every device has float64
-                removed[name].append(deletion(who.model, image, order, first, baseline="grey", **options))
-                added[name].append(insertion(who.model, image, order, first, baseline="blur", **options))
+                removed[name].append(deletion(who.model, image, order, probability, baseline="grey", **options))
+                added[name].append(insertion(who.model, image, order, probability, baseline="blur", **options))
                 bar.update()
     return Measured(
         subject=who,
         pictures=pictures,
         seed=seed,
         classes=classes,
-        probabilities=probabilities,
+        predictions=said,
         explained=explained,
         second=second,
         target=target is not None,
         maps={name: torch.cat(parts) for name, parts in maps.items()},
         similarity={
-            kind: {name: torch.cat(values).cpu() for name, values in by_name.items()}
+            kind: {name: torch.cat(values or [torch.empty(0)]).cpu() for name, values in by_name.items()}
             for kind, by_name in similarity.items()
         },
         scrambled=layer,
@@ -162,7 +176,6 @@ def measure(
         change=torch.cat(changes) if changes else None,
         size=torch.cat(sizes) if sizes else None,
         left_out=left_out,
-        warnings=tuple(dict.fromkeys(str(warning.message) for warning in caught)),
     )
 
 
@@ -174,41 +187,16 @@ def _check_names(methods: Sequence[str] | None) -> None:
         raise InputError("name at least one method beside the controls, which are always there")
 
 
-def _probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
-    """``(N, K)`` on the CPU; a single logit is that of class 1 against class 0."""
-    rows = []
-    with untouched(model, inputs) as images, torch.no_grad():
-        for image in images.split(1):  # one by one: a photograph each is what fits everywhere
-            try:
-                logits = model(image.clone())
-            except RuntimeError as error:
-                size = "x".join(map(str, image.shape[1:]))
-                raise InputError(f"the network can't take images of {size} (choose another size): {error}") from error
-            if targets.count(logits) == 2 and logits.numel() == len(logits):
-                logits = torch.stack([torch.zeros_like(logits.reshape(-1)), logits.reshape(-1)], dim=1)
-            if logits.shape[1] < 2:
-                raise TargetError("the network has one class only, so there is nothing to choose and to explain")
-            rows.append(logits.cpu().double().softmax(1))  # not every device has float64
-    probabilities = torch.cat(rows)
-    if not probabilities.isfinite().all():
-        raise InputError("the network's outputs hold NaN or infinity: look for the cause in the model or the images")
-    return probabilities
-
-
-def _class_names(who: Subject, number: int, labels: Tensor | None) -> tuple[str, ...]:
-    if who.classes is not None and len(who.classes) != number:
-        raise InputError(f"there are {len(who.classes)} class names for a network with {number} logits: give one each")
+def _class_names(who: Subject, said: Predictions, labels: Tensor | None) -> tuple[str, ...]:
+    number = said.probabilities.shape[1]
     if labels is not None and len(labels) and int(labels.max()) >= number:
         raise InputError(f"the images have labels up to {int(labels.max())}, and the network {number} classes")
-    return who.classes or tuple(f"class {i}" for i in range(number))
+    return class_names(who.classes, number, single=said.single)
 
 
 def _two_classes(probabilities: Tensor, target: int | None) -> tuple[Tensor, Tensor]:
     """The class to explain and the likeliest other one, ``(N,)`` each."""
-    n, number = probabilities.shape
-    if target is not None and not 0 <= target < number:
-        raise TargetError(f"the target must be between 0 and {number - 1}, not {target}")
-    first = probabilities.argmax(1) if target is None else torch.full((n,), target)
+    first = probabilities.argmax(1) if target is None else torch.full((len(probabilities),), target)
     others = probabilities.scatter(1, first[:, None], -1.0)
     return first, others.argmax(1)
 
@@ -244,12 +232,12 @@ def _copies(model: nn.Module, layers: dict[str, str], init: str, seed: int) -> d
     return {kind: next(cascade(model, [name], init=init, seed=seed))[1] for kind, name in layers.items()}
 
 
-def _run(name: str, model: nn.Module, image: Tensor, target: Tensor, seed: int) -> Tensor:
+def _run(name: str, model: nn.Module, image: Tensor, target: targets.Target, seed: int) -> Tensor:
     options = {"seed": seed} if name in ("smoothgrad", "rise", "random_map") else {}
     return METHODS[name](model, image, target, **options)
 
 
-def _map_of_scrambled(name: str, model: nn.Module, image: Tensor, target: Tensor, seed: int) -> Tensor:
+def _map_of_scrambled(name: str, model: nn.Module, image: Tensor, target: targets.Target, seed: int) -> Tensor:
     """A scrambled network may overflow; such a map counts as constant: nothing to compare."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SalkitWarning)  # of a large completeness gap, say: not the network in question

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .._device import device_of
 from .._state import digest
 from ..data import ImageSet, middle_square, read_photo
-from ..errors import InputError
+from ..errors import CorruptDataError, InputError, LayerError, SalkitError, TargetError
 
+_OTHER_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".onnx", ".h5", ".keras")
+_ROUNDING = 1e-4  # An image that was normalised and back lies just outside of [0, 1].
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
@@ -40,8 +44,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        tensors = (tensor for group in (self.model.parameters(), self.model.buffers()) for tensor in group)
-        return next((tensor.device for tensor in tensors), torch.device("cpu"))
+        return device_of(self.model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ class Pictures:
         labels: ``(N,)`` int64, the true classes, or ``None`` where they aren't known.
         source: where they come from, in words.
         total: how many there were to choose from.
+        skipped: what is wrong with the files that could not be read, a sentence each.
     """
 
     inputs: Tensor
@@ -61,6 +65,7 @@ class Pictures:
     labels: Tensor | None
     source: str
     total: int
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -88,6 +93,11 @@ def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
     """
     from .. import models
 
+    if name.endswith(_OTHER_WEIGHTS):
+        raise InputError(
+            f"weights are read from .safetensors files only, not from {name!r}: build the network and load them in a "
+            "function of your own, and give that as MODULE:FUNCTION"
+        )
     if name.endswith(".safetensors") or os.sep in name:
         return models.load_checkpoint(name, device), _size_in(models.read_metadata(name))
     if name.startswith("cifar10-") or ("-" in name and name in models.trained_names()):
@@ -137,12 +147,95 @@ def subject(model: nn.Module, *, name: str | None = None, classes: Sequence[str]
     )
 
 
+def class_names(known: Sequence[str] | None, number: int, *, single: bool) -> tuple[str, ...]:
+    """The names of a network's classes.
+
+    Args:
+        known: in the order of the outputs, where somebody knows them; of a single output those of no and yes, or one.
+        number: of classes.
+        single: whether the network has a single output, which tells two classes apart.
+
+    Raises:
+        InputError: there are more or fewer names than classes.
+    """
+    if not known:
+        return ("no", "yes") if single else tuple(f"class {i}" for i in range(number))
+    if single and len(known) == 1:
+        return f"no {known[0]}", str(known[0])
+    if len(known) != number:
+        outputs = "a single output, which tells 2 classes apart" if single else f"{number} outputs"
+        raise InputError(f"there are {len(known)} class names for a network with {outputs}: give one for each class")
+    return tuple(map(str, known))
+
+
+def find_class(wanted: str | int, names: Sequence[str]) -> int:
+    """The class with this number or name; a part of a name is enough where it fits one class only.
+
+    Raises:
+        TargetError: there is none, or there are several.
+    """
+    text = str(wanted)
+    if text.lstrip("-").isdigit():
+        if not 0 <= int(text) < len(names):
+            raise TargetError(f"the target must be between 0 and {len(names) - 1}, not {text}")
+        return int(text)
+    folded = text.casefold()
+    same = [i for i, name in enumerate(names) if name.casefold() == folded]
+    if len(same) == 1:
+        return same[0]
+    # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
+    words = same or [i for i, name in enumerate(names) if folded in name.casefold().split()]
+    close = words or [i for i, name in enumerate(names) if folded in name.casefold()]
+    if len(close) == 1:
+        return close[0]
+    if not close:
+        some = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        raise TargetError(f"the network knows no class {text!r}; its {len(names)} are {some}")
+    several = ", ".join(f"{names[i]} ({i})" for i in close[:8])
+    raise TargetError(f"{text!r} fits several classes, choose one by number: {several}")
+
+
+def check_layer(model: nn.Module, layer: str) -> None:
+    """
+    Raises:
+        LayerError: the network has no layer of this name; the message lists some that it has.
+    """
+    names = [name for name, _ in model.named_modules() if name]
+    if layer not in names:
+        close = difflib.get_close_matches(layer, names, n=5, cutoff=0.5) or names[-5:]
+        raise LayerError(f"the network has no layer {layer!r}; it has {', '.join(close)}, ...")
+
+
+def read_pictures(files: Sequence[Path], skipped: list[str]) -> Iterator[tuple[Path, Tensor]]:
+    """The pictures that can be read, ``(3, H, W)`` uint8, one after the other; one that can't does not end a folder.
+
+    Args:
+        skipped: gets a sentence for each of the others.
+
+    Raises:
+        CorruptDataError, InputError, OSError: the only picture can't be read, or none of them.
+    """
+    read = 0
+    for file in files:
+        try:
+            photo = read_photo(file)
+        except (SalkitError, OSError) as error:
+            if len(files) == 1:
+                raise
+            skipped.append(" ".join(str(error).split()))
+            continue
+        read += 1
+        yield file, photo
+    if not read:
+        raise CorruptDataError(f"none of the {len(files)} pictures can be read; of the first, {skipped[0]}")
+
+
 def collect(images, *, size: int, at_most: int) -> Pictures:
     """Images of any kind that ``report`` takes; of more than ``at_most``, so many at even distances.
 
     Raises:
         InputError: no images, or a tensor that is no batch of images in [0, 1].
-        CorruptDataError: a picture that can't be read.
+        CorruptDataError: none of the pictures can be read.
     """
     if at_most < 1:
         raise InputError(f"at_most must be at least 1, not {at_most}")
@@ -162,9 +255,11 @@ def collect(images, *, size: int, at_most: int) -> Pictures:
     places = [images] if isinstance(images, (str, os.PathLike)) else list(images)
     files = find_pictures(places)
     chosen = [files[i] for i in _spread_out(len(files), at_most)]
-    inputs = torch.cat([middle_square(read_photo(file), size) for file in chosen])
+    skipped = []
+    squares = {file: middle_square(photo, size) for file, photo in read_pictures(chosen, skipped)}
     source = f"{places[0]}" if len(places) == 1 else f"{len(places)} files and folders"
-    return Pictures(inputs, tuple(file.name for file in chosen), None, source, len(files))
+    names = tuple(file.name for file in squares)
+    return Pictures(torch.cat(list(squares.values())), names, None, source, len(files), tuple(skipped))
 
 
 def find_pictures(places: Sequence[str | os.PathLike]) -> list[Path]:
@@ -204,7 +299,7 @@ def _numbers(chosen: list[int]) -> tuple[str, ...]:
 def _check_tensor(images: Tensor) -> None:
     if images.ndim != 4 or not images.is_floating_point():
         raise InputError(f"images must be floats (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
-    if not (images.min() >= 0 and images.max() <= 1):  # written so that NaN fails, too
+    if not (images.min() >= -_ROUNDING and images.max() <= 1 + _ROUNDING):  # written so that NaN fails, too
         raise InputError(
             f"images must lie in [0, 1], not {images.min():.3g} .. {images.max():.3g}: give them as they are, and let "
             "the model's first layer normalise them (salkit.models.Normalize)"

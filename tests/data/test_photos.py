@@ -1,11 +1,15 @@
 """Photographs from files: upright, three channels, 8 bits; the middle square as a network sees it."""
 
+import struct
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from salkit.data import middle_square, read_photo
+from salkit.data import middle_square, place_back, read_photo
 from salkit.errors import CorruptDataError, InputError
 
 RNG = np.random.default_rng(0)
@@ -72,10 +76,73 @@ def test_other_kinds_of_file(tmp_path):
     assert (cmyk[:, 4, 4].int() - torch.tensor([255, 0, 0])).abs().max() < 10
 
 
-def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path):
-    deep = saved(tmp_path, Image.fromarray(np.full((8, 8), 40_000, np.uint16)))
+def png(values, colour_type):
+    """A PNG file with 16 bits a channel, ``(H, W, C)``, which Pillow can't write."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("colour_type, channels", [(0, 1), (2, 3), (6, 4)])
+def test_sixteen_bits_become_the_nearest_of_256_levels(tmp_path, colour_type, channels):
+    deep = RNG.integers(0, 65536, (20, 30, channels))
+    deep[0, 0], deep[0, 1] = 0, 65535
+    if channels == 4:
+        deep[..., 3] = 65535
+    (tmp_path / "deep.png").write_bytes(png(deep, colour_type))
+    photo = read_photo(tmp_path / "deep.png")
+    expected = torch.from_numpy(np.round(deep[..., :3] / 65535 * 255)).permute(2, 0, 1).expand(3, -1, -1)
+    assert photo.dtype == torch.uint8 and torch.equal(photo, expected.byte())
+    if channels == 4:
+        deep[5, 5, 3] = 0
+        (tmp_path / "deep.png").write_bytes(png(deep, colour_type))
+        assert read_photo(tmp_path / "deep.png")[:, 5, 5].tolist() == [255, 255, 255]
+
+
+def test_sixteen_bits_that_cannot_be_read_whole_are_refused(tmp_path):
+    (tmp_path / "deep.png").write_bytes(png(RNG.integers(0, 65536, (20, 30, 2)), 4))
+    with pytest.raises(InputError, match="16 bits a channel, of which Pillow reads only half: save it as"):
+        read_photo(tmp_path / "deep.png")
+
+
+def test_sixteen_bits_in_other_files(tmp_path):
+    grey = RNG.integers(0, 65536, (20, 30)).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    photo = read_photo(saved(tmp_path, Image.fromarray(grey), "grey.tif"))
+    assert torch.equal(photo[1], torch.from_numpy(np.round(grey / 257)).byte())
+    turned = read_photo(saved(tmp_path, Image.fromarray(grey), "turned.png", exif=exif))
+    assert torch.equal(turned, photo.flip(1, 2))
+    content = np.arange(12, dtype="<u2").tobytes()
+    tags = [(256, 4, 2), (257, 4, 2), (259, 3, 1), (262, 3, 2), (277, 3, 3), (278, 4, 2), (279, 4, 24)]
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
+    start = 8 + 2 + 12 * (len(tags) + 2) + 4  # of the three bit depths, with the pixels after them
+    entries += [struct.pack("<HHII", 258, 3, 3, start), struct.pack("<HHII", 273, 4, 1, start + 6)]
+    directory = struct.pack("<H", len(entries)) + b"".join(sorted(entries)) + struct.pack("<I", 0)
+    (tmp_path / "rgb.tif").write_bytes(b"II*\0\x08\0\0\0" + directory + struct.pack("<HHH", 16, 16, 16) + content)
+    with pytest.raises(InputError, match="16 bits a channel, of which Pillow reads only half: save it as"):
+        read_photo(tmp_path / "rgb.tif")
     with pytest.raises(InputError, match="more than 8 bits a channel: save it as"):
-        read_photo(deep)
+        read_photo(saved(tmp_path, Image.fromarray(np.ones((8, 8), np.float32)), "float.tif"))
+
+
+def test_too_many_pixels_are_refused_by_their_number(tmp_path):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 100_000
+    with pytest.raises(InputError, match="bomb.png has more than 179 million pixels, the limit here"):
+        read_photo(tmp_path / "bomb.png")
+
+
+def test_many_pixels_are_read_without_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photo(saved(tmp_path, Image.fromarray(COLOURS))).shape == (3, 20, 30)
 
 
 def test_files_without_a_picture(tmp_path):
@@ -130,3 +197,13 @@ def test_other_tensors_are_refused(photo):
 def test_a_size_below_one_is_refused():
     with pytest.raises(InputError, match="size must be at least 1"):
         middle_square(torch.zeros(3, 8, 8, dtype=torch.uint8), 0)
+
+
+@pytest.mark.parametrize("height, width, rows, columns", [(20, 30, (0, 20), (5, 25)), (31, 20, (5, 25), (0, 20))])
+def test_a_map_goes_back_to_where_the_square_was(height, width, rows, columns):
+    maps = torch.rand(2, 20, 20, generator=torch.Generator().manual_seed(0))
+    whole = place_back(maps, height, width)
+    assert whole.shape == (2, height, width)
+    torch.testing.assert_close(whole[:, slice(*rows), slice(*columns)], maps)
+    assert whole.sum().item() == pytest.approx(maps.sum().item(), rel=1e-5)
+    assert place_back(maps, 10, 15).shape == (2, 10, 15)  # of a picture smaller than what the network sees

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import run
-from ..errors import InputError, LayerError, NotDifferentiableError, TargetError
+from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, TargetError
 
 
 def slices(n: int, size: int | None) -> Iterator[slice]:
@@ -190,7 +190,7 @@ def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
         )
     try:
         found = torch.autograd.grad(scores.sum(), leaves, allow_unused=True)
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, SalkitError):
         raise
     except RuntimeError as error:
         if "heckpoint" in f"{type(error).__name__} {error}":

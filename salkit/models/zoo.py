@@ -126,16 +126,33 @@ def _weights_folder() -> Path:
     return Path(spec.origin).parent if spec else Path(__file__).resolve().parents[2] / "weights"
 
 
-def _trained_file(name: str) -> Path:
-    """The file of a network of the course, whole and right, downloaded if it is nowhere."""
+def find_trained(name: str) -> Path | None:
+    """The file of a network of the course, whole and right, or ``None`` where ``trained`` would download it.
+
+    Raises:
+        CheckpointError: there is no such network.
+    """
     if name not in _table():
         raise CheckpointError(f"salkit has no trained network {name!r}; there are: {', '.join(trained_names())}")
-    file, size, expected = (_table()[name][key] for key in ("file", "size", "checksum"))
-    folders = [_weights_folder(), *(folder / "weights" for folder in (data_dir(), cache_dir()) if folder)]
-    for path in (folder / file for folder in folders):
+    file, expected = _table()[name]["file"], _table()[name]["checksum"]
+    for path in (folder / file for folder in _folders()):
         # A file of another version, whose weights may be others, is passed over.
         if path.is_file() and checksum(path, expected) == expected:
             return path
+    return None
+
+
+def _folders() -> list[Path]:
+    """Where the networks of the course are looked for, and, last, where they are downloaded to."""
+    return [_weights_folder(), *(folder / "weights" for folder in (data_dir(), cache_dir()) if folder)]
+
+
+def _trained_file(name: str) -> Path:
+    """The file of a network of the course, whole and right, downloaded if it is nowhere."""
+    if path := find_trained(name):
+        return path
+    file, size, expected = (_table()[name][key] for key in ("file", "size", "checksum"))
+    folders = _folders()
     # The release comes first: the files of a tag are there sooner, but GitHub rations them by address, and a class
     # shares one.
     release = f"{REPOSITORY}/releases/download/v{__version__}"

@@ -171,7 +171,8 @@ class Transfer:
         >>> from salkit import attack
         >>> fooled = torch.tensor([[[True, True], [True, False]], [[False, False], [True, True]]])
         >>> correct = torch.ones(2, 2, dtype=torch.bool)
-        >>> attack.Transfer(("a", "b"), correct, fooled).rates  # of the images made on a, half fool b
+        >>> # of the images made on a, half fool b
+        >>> attack.Transfer(("a", "b"), correct, fooled).rates
         tensor([[1.0000, 0.5000],
                 [0.0000, 1.0000]])
     """

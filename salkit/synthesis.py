@@ -60,7 +60,8 @@ def class_image(
 
     Example:
         >>> from salkit import course, synthesis
-        >>> model = course.HandWired(size=4)  # class 0 is red on the left, and no image scores above 0.2
+        >>> # class 0 is red on the left, and no image scores above 0.2
+        >>> model = course.HandWired(size=4)
         >>> image = synthesis.class_image(model, 0, shape=(3, 4, 4), steps=50)
         >>> round(model(image)[0, 0].item(), 3)
         0.2

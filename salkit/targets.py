@@ -115,7 +115,7 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
     Args:
         outputs: ``(N, K)`` logits, ``(N, 1)`` or ``(N,)`` for a single output, or what carries them as ``.logits``;
             anything for a callable.
-        target: from ``check``, for just these samples.
+        target: ``None`` for the predicted classes, ``(N,)`` int64 classes, or a callable.
 
     Returns:
         ``(N,)``, differentiable.
@@ -157,7 +157,8 @@ def against(outputs) -> Tensor:
         >>> import torch, salkit
         >>> model = torch.nn.Linear(2, 1, bias=False)
         >>> model.weight.data = torch.tensor([[3.0, -1.0]])
-        >>> salkit.gradient(model, torch.ones(1, 2), salkit.targets.against)  # what speaks for "no"
+        >>> # what speaks for "no"
+        >>> salkit.gradient(model, torch.ones(1, 2), salkit.targets.against)
         tensor([[-3.,  1.]])
     """
     if not is_single(logits(outputs)):
@@ -195,7 +196,8 @@ def predicted(outputs) -> Tensor:
         >>> from salkit import targets
         >>> targets.predicted(torch.tensor([[1.0, 2.0], [5.0, 0.0]]))
         tensor([1, 0])
-        >>> targets.predicted(torch.tensor([[-1.0], [0.3]]))  # a single logit
+        >>> # a single logit
+        >>> targets.predicted(torch.tensor([[-1.0], [0.3]]))
         tensor([0, 1])
     """
     outputs = logits(outputs).detach()

@@ -64,7 +64,8 @@ def gradcam(
         >>> import torch
         >>> from salkit import course, gradcam
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> gradcam(model, image, 0)[0, 0]
         tensor([[0.0000, 0.0000, 0.0000, 0.0000],
                 [0.0625, 0.0000, 0.0000, 0.0000],
@@ -99,7 +100,8 @@ def hirescam(
         >>> import torch
         >>> from salkit import course, hirescam
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> hirescam(model, image, 0)[0, 0]  # adds up to the score
         tensor([[0.0000, 0.0000, 0.0000, 0.0000],
                 [0.1250, 0.0000, 0.0000, 0.0000],
@@ -135,7 +137,8 @@ def layercam(
         >>> import torch
         >>> from salkit import course, hirescam, layercam
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = image[0, 2, 1, 3] = 1  # red on the left, blue on the right
+        >>> # red on the left, blue on the right
+        >>> image[0, 0, 1, 0] = image[0, 2, 1, 3] = 1
         >>> hirescam(model, image, 0, relu=False)[0, 0, 1]
         tensor([ 0.1250,  0.0000,  0.0000, -0.1250])
         >>> layercam(model, image, 0, relu=False)[0, 0, 1]
@@ -158,8 +161,9 @@ def gradcam_plus_plus(
     r"""Grad-CAM, weighed by a sum of the positive gradients in place of their mean (Chattopadhay et al. 2018, eq. 19).
 
     .. math:: R = \operatorname{ReLU} \Big( \sum_k w_k A^k \Big), \quad
-        w_k = \sum_{uv} \alpha^k_{uv} \operatorname{ReLU}(g^k_{uv}), \quad
-        \alpha^k_{uv} = \frac{(g^k_{uv})^2}{2 (g^k_{uv})^2 + (g^k_{uv})^3 \sum_{ab} A^k_{ab}}, \quad
+        w_k = \sum_{uv} \alpha^k_{uv} \operatorname{ReLU}(g^k_{uv})
+
+    .. math:: \alpha^k_{uv} = \frac{(g^k_{uv})^2}{2 (g^k_{uv})^2 + (g^k_{uv})^3 \sum_{ab} A^k_{ab}}, \quad
         g^k = \frac{\partial S_c}{\partial A^k}
 
     As in the paper, the derivatives are those of :math:`\exp S_c` where everything after the layer is piecewise
@@ -171,7 +175,8 @@ def gradcam_plus_plus(
         >>> import torch
         >>> from salkit import course, gradcam_plus_plus
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> gradcam_plus_plus(model, image, 0)[0, 0]
         tensor([[0.0000, 0.0000, 0.0000, 0.0000],
                 [0.4706, 0.0000, 0.0000, 0.0000],
@@ -300,7 +305,8 @@ def cam(
         >>> from torch import nn
         >>> model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
         >>> images = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
-        >>> map = salkit.cam(model, images, 0, upsample=False)  # its mean is the score less the bias
+        >>> # its mean is the score less the bias
+        >>> map = salkit.cam(model, images, 0, upsample=False)
         >>> torch.allclose(map.mean(), model(images)[0, 0] - model[3].bias[0], atol=1e-6)
         True
     """

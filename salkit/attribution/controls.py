@@ -31,7 +31,8 @@ def edge_map(
 
     Example:
         >>> import torch, salkit
-        >>> image = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 3, 4)  # dark on the left
+        >>> # dark on the left
+        >>> image = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 3, 4)
         >>> salkit.edge_map(torch.nn.Identity(), image)
         tensor([[[[0.0000, 0.5000, 0.5000, 0.0000],
                   [0.0000, 0.5000, 0.5000, 0.0000],

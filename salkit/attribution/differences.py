@@ -52,7 +52,8 @@ def deeplift(
 
     Example:
         >>> import torch, salkit
-        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])  # the score is x, but never above 1
+        >>> # the score is x, but never above 1
+        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])
         >>> salkit.gradient(model, x)  # it can't rise any more
         tensor([[0.]])
         >>> salkit.deeplift(model, x)  # from 0 to x it rose by 1

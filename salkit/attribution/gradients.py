@@ -40,7 +40,8 @@ def gradient(
     Example:
         >>> import torch, salkit
         >>> model = torch.nn.Linear(2, 1, bias=False)
-        >>> model.weight.data = torch.tensor([[3.0, -1.0]])  # the score is 3 a - b
+        >>> # the score is 3 a - b
+        >>> model.weight.data = torch.tensor([[3.0, -1.0]])
         >>> salkit.gradient(model, torch.tensor([[10.0, 20.0]]))
         tensor([[ 3., -1.]])
     """
@@ -81,8 +82,10 @@ def input_x_gradient(
     Example:
         >>> import torch, salkit
         >>> model = torch.nn.Linear(2, 1, bias=False)
-        >>> model.weight.data = torch.tensor([[3.0, -1.0]])  # the score is 3 a - b
-        >>> salkit.input_x_gradient(model, torch.tensor([[10.0, 20.0]]))  # adds up to the score, 10
+        >>> # the score is 3 a - b
+        >>> model.weight.data = torch.tensor([[3.0, -1.0]])
+        >>> # adds up to the score, 10
+        >>> salkit.input_x_gradient(model, torch.tensor([[10.0, 20.0]]))
         tensor([[ 30., -20.]])
     """
     maps = gradient(model, inputs, target, batch_size=batch_size)

@@ -68,10 +68,12 @@ def integrated_gradients(
 
     Example:
         >>> import torch, salkit
-        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])  # the score is x, but never above 1
+        >>> # the score is x, but never above 1
+        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])
         >>> salkit.gradient(model, x)  # it can't rise any more
         tensor([[0.]])
-        >>> salkit.integrated_gradients(model, x)  # from 0 to x it rose by 1
+        >>> # from 0 to x it rose by 1
+        >>> salkit.integrated_gradients(model, x)
         tensor([[1.]])
     """
     alphas, weights = points(rule, n_steps)

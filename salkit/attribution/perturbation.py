@@ -54,7 +54,8 @@ def occlusion(
         >>> import torch
         >>> from salkit import course, occlusion
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> occlusion(model, image, 0, window=1, baseline=0.0)[0, 0]
         tensor([[0.0000, 0.0000, 0.0000, 0.0000],
                 [0.1250, 0.0000, 0.0000, 0.0000],
@@ -130,9 +131,11 @@ def rise(
         >>> import torch
         >>> from salkit import course, rise
         >>> model, image = course.HandWired(size=8), torch.zeros(1, 3, 8, 8)
-        >>> image[0, 0, 5, 1] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 5, 1] = 1
         >>> map = rise(model, image, 0, n_masks=500)[0, 0]
-        >>> divmod(map.argmax().item(), 8)  # one place off: the masks are coarse
+        >>> # one place off: the masks are coarse
+        >>> divmod(map.argmax().item(), 8)
         (5, 0)
     """
     with untouched(model, inputs) as x, torch.no_grad():

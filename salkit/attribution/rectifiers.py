@@ -60,7 +60,8 @@ def guided_backprop(
         >>> model[1].weight.data = torch.tensor([[3.0, -1.0]])
         >>> salkit.gradient(model, torch.ones(1, 2))
         tensor([[ 3., -1.]])
-        >>> salkit.guided_backprop(model, torch.ones(1, 2))  # what speaks against the score is gone
+        >>> # what speaks against the score is gone
+        >>> salkit.guided_backprop(model, torch.ones(1, 2))
         tensor([[3., 0.]])
     """
     return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True)
@@ -79,7 +80,8 @@ def deconvnet(
         >>> import torch, salkit
         >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1, bias=False))
         >>> model[1].weight.data = torch.tensor([[3.0, -1.0]])
-        >>> salkit.gradient(model, -torch.ones(1, 2))  # both rectifiers are off
+        >>> # both rectifiers are off
+        >>> salkit.gradient(model, -torch.ones(1, 2))
         tensor([[0., 0.]])
         >>> salkit.deconvnet(model, -torch.ones(1, 2))
         tensor([[3., 0.]])

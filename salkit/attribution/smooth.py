@@ -56,10 +56,12 @@ def smoothgrad(
 
     Example:
         >>> import torch, salkit
-        >>> model, x = torch.nn.ReLU(), torch.tensor([[-0.1]])  # just under the bend
+        >>> # just under the bend
+        >>> model, x = torch.nn.ReLU(), torch.tensor([[-0.1]])
         >>> salkit.gradient(model, x)
         tensor([[0.]])
-        >>> salkit.smoothgrad(model, x, sigma=1.0, n_samples=100)  # the share of copies that lie above it
+        >>> # the share of copies that lie above it
+        >>> salkit.smoothgrad(model, x, sigma=1.0, n_samples=100)
         tensor([[0.4400]])
     """
     _check(n_samples, noise_level, sigma, reduce)

@@ -114,7 +114,8 @@ def middle_square(photo: Tensor, size: int) -> Tensor:
         >>> import torch
         >>> from salkit import data
         >>> photo = torch.tensor([0, 0, 255, 255, 0, 0], dtype=torch.uint8).expand(3, 2, 6)
-        >>> data.middle_square(photo, 2).unique()  # only the bright middle is left
+        >>> # only the bright middle is left
+        >>> data.middle_square(photo, 2).unique()
         tensor([1.])
     """
     if photo.dtype != torch.uint8 or photo.ndim != 3 or len(photo) != 3 or not photo.numel():
@@ -138,7 +139,8 @@ def place_back(maps: Tensor, height: int, width: int) -> Tensor:
     Example:
         >>> import torch
         >>> from salkit import data
-        >>> data.place_back(torch.ones(1, 2, 2), 2, 4)  # a photograph of 2 x 4 pixels
+        >>> # a photograph of 2 x 4 pixels
+        >>> data.place_back(torch.ones(1, 2, 2), 2, 4)
         tensor([[[0., 1., 1., 0.],
                  [0., 1., 1., 0.]]])
     """

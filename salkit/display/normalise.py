@@ -35,7 +35,8 @@ def reduce_channels(maps: Tensor, channel: str = "max_abs") -> Tensor:
     Example:
         >>> import torch
         >>> from salkit import display
-        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])  # two channels of two pixels
+        >>> # two channels of two pixels
+        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])
         >>> display.reduce_channels(maps), display.reduce_channels(maps, "sum")
         (tensor([[[2., 4.]]], dtype=torch.float64), tensor([[[ 3., -4.]]], dtype=torch.float64))
     """
@@ -75,7 +76,8 @@ def heatmap(
     Example:
         >>> import torch
         >>> from salkit import display
-        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])  # two channels of two pixels
+        >>> # two channels of two pixels
+        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])
         >>> display.heatmap(maps), display.heatmap(maps, signed=True)
         (tensor([[[0., 1.]]]), tensor([[[ 0.7500, -1.0000]]]))
     """

@@ -37,7 +37,8 @@ def relevance_mass(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> 
         >>> import torch
         >>> from salkit import evaluation
         >>> maps = torch.tensor([[[3.0, 0.0], [-1.0, 0.0]]])
-        >>> masks = torch.tensor([[[True, True], [False, False]]])  # the upper row
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
         >>> evaluation.relevance_mass(maps, masks).item()
         0.75
         >>> evaluation.relevance_mass(maps, masks, signed="positive").item()
@@ -60,8 +61,10 @@ def relevance_rank(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> 
         >>> import torch
         >>> from salkit import evaluation
         >>> maps = torch.tensor([[[3.0, 0.0], [-1.0, 0.0]]])
-        >>> masks = torch.tensor([[[True, True], [False, False]]])  # the upper row
-        >>> evaluation.relevance_rank(maps, masks).item()  # of the two largest, 3 and -1, one is on it
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # of the two largest, 3 and -1, one is on it
+        >>> evaluation.relevance_rank(maps, masks).item()
         0.5
     """
 
@@ -82,7 +85,7 @@ def pointing_game(maps: Tensor, masks: Tensor, *, tolerance: int = 0, signed: st
     Pixels tied for the maximum share the point: with two of them, one on the mask, the score is 0.5.
 
     Args:
-        maps, masks, signed: see the module.
+        maps, masks, signed: see `salkit.evaluation.ground_truth`.
         tolerance: a point within so many pixels (Euclidean distance) of the mask is a hit as well;
             the paper takes 15 for photographs of several hundred pixels.
 
@@ -90,8 +93,10 @@ def pointing_game(maps: Tensor, masks: Tensor, *, tolerance: int = 0, signed: st
         >>> import torch
         >>> from salkit import evaluation
         >>> maps = torch.tensor([[[3.0, 0.0], [3.0, 0.0]]])
-        >>> masks = torch.tensor([[[True, True], [False, False]]])  # the upper row
-        >>> evaluation.pointing_game(maps, masks).item()  # two maxima, one of them on it
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # two maxima, one of them on it
+        >>> evaluation.pointing_game(maps, masks).item()
         0.5
     """
     if tolerance < 0:
@@ -114,8 +119,10 @@ def mask_auc(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> Tensor
         >>> import torch
         >>> from salkit import evaluation
         >>> maps = torch.tensor([[[3.0, 0.0], [1.0, 0.0]]])
-        >>> masks = torch.tensor([[[True, True], [False, False]]])  # the upper row
-        >>> evaluation.mask_auc(maps, masks).item()  # 3 beats 1 and 0; 0 loses to 1 and ties with 0
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # 3 beats 1 and 0; 0 loses to 1 and ties with 0
+        >>> evaluation.mask_auc(maps, masks).item()
         0.625
     """
 

@@ -33,7 +33,8 @@ class Curve:
         >>> import torch
         >>> from salkit import evaluation
         >>> fractions, scores = torch.tensor([0.0, 0.5, 1.0]), torch.tensor([[1.0, 0.0, 0.0]])
-        >>> evaluation.Curve(fractions.double(), scores.double()).area  # a triangle
+        >>> # a triangle
+        >>> evaluation.Curve(fractions.double(), scores.double()).area
         tensor([0.2500], dtype=torch.float64)
     """
 
@@ -85,7 +86,8 @@ def deletion(
         >>> import torch
         >>> from salkit import course, evaluation, occlusion
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> maps = occlusion(model, image, 0, window=1, baseline=0.0)
         >>> evaluation.deletion(model, image, maps, 0, steps=4, baseline=0.0, logits=True).scores
         tensor([[0.1250, 0.0000, 0.0000, 0.0000, 0.0000]], dtype=torch.float64)
@@ -114,7 +116,8 @@ def insertion(
         >>> import torch
         >>> from salkit import course, evaluation, occlusion
         >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
-        >>> image[0, 0, 1, 0] = 1  # one red pixel; the model counts red on the left
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
         >>> maps = occlusion(model, image, 0, window=1, baseline=0.0)
         >>> evaluation.insertion(model, image, maps, 0, steps=4, baseline=0.0, logits=True).scores
         tensor([[0.0000, 0.1250, 0.1250, 0.1250, 0.1250]], dtype=torch.float64)
@@ -129,7 +132,8 @@ def make_baseline(inputs: Tensor, baseline: str | float | Tensor) -> Tensor:
         >>> import torch
         >>> from salkit import evaluation
         >>> images = torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)])
-        >>> evaluation.make_baseline(images, "mean").flatten(1)  # of the other image
+        >>> # of the other image
+        >>> evaluation.make_baseline(images, "mean").flatten(1)
         tensor([[1., 1., 1., 1.],
                 [0., 0., 0., 0.]])
     """

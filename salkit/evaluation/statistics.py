@@ -110,7 +110,8 @@ def paired_difference(a, b, *, level: float = 0.95, n_resamples: int = 2000, see
 
     Example:
         >>> from salkit import evaluation
-        >>> a, b = [0.2, 0.5, 0.9], [0.1, 0.4, 0.8]  # image by image, a is better by 0.1
+        >>> # image by image, a is better by 0.1
+        >>> a, b = [0.2, 0.5, 0.9], [0.1, 0.4, 0.8]
         >>> print(evaluation.paired_difference(a, b))
         0.100 [0.100, 0.100] (n = 3)
         >>> evaluation.mean_interval(a).overlaps(evaluation.mean_interval(b))

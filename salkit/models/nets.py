@@ -269,7 +269,8 @@ def count_parameters(model: nn.Module) -> int:
     Example:
         >>> import torch
         >>> from salkit import models
-        >>> models.count_parameters(torch.nn.Linear(2, 3))  # 2 x 3 weights and 3 biases
+        >>> # 2 x 3 weights and 3 biases
+        >>> models.count_parameters(torch.nn.Linear(2, 3))
         9
     """
     return sum(parameter.numel() for parameter in model.parameters())

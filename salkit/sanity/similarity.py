@@ -130,7 +130,8 @@ def hog_similarity(
     Example:
         >>> import torch
         >>> from salkit import sanity
-        >>> upright = (torch.arange(32) % 8 < 4).float().expand(1, 32, 32)  # stripes
+        >>> # stripes
+        >>> upright = (torch.arange(32) % 8 < 4).float().expand(1, 32, 32)
         >>> round(sanity.hog_similarity(upright, 0.5 * upright).item(), 2)
         1.0
         >>> round(sanity.hog_similarity(upright, upright.transpose(1, 2)).item(), 2)

@@ -81,7 +81,8 @@ def scenes(
 
     Example:
         >>> from salkit import data
-        >>> some = data.scenes(20, background_bias=1.0)  # every deer stands in the snow
+        >>> # every deer stands in the snow
+        >>> some = data.scenes(20, background_bias=1.0)
         >>> some.images.shape, some.source
         (torch.Size([20, 3, 32, 32]), 'Scenes, drawn by salkit')
         >>> (some.masks["object"] & some.masks["background"]).any().item()

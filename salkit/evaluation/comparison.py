@@ -65,7 +65,7 @@ Score = Callable[[Tensor, Case], Tensor]
 
 
 def on_mask(score: Callable[..., Tensor], part: str = "object", **options) -> Score:
-    """A ground-truth score on one of the dataset's masks, for `salkit.compare`: ``on_mask(relevance_mass, "mark")``.
+    """A ground-truth score on one of the dataset's masks, for `compare`: ``on_mask(relevance_mass, "mark")``.
 
     Example:
         >>> import salkit
@@ -86,7 +86,7 @@ def on_mask(score: Callable[..., Tensor], part: str = "object", **options) -> Sc
 
 
 def by_deletion(**options) -> Score:
-    """The area under the deletion curve, for `salkit.compare`; options as for `deletion`.
+    """The area under the deletion curve, for `compare`; options as for `deletion`.
 
     Here ``baseline="mean"`` is the mean of all other images of the dataset.
 
@@ -104,7 +104,7 @@ def by_deletion(**options) -> Score:
 
 
 def by_insertion(**options) -> Score:
-    """The area under the insertion curve, for `salkit.compare`; otherwise like `by_deletion`.
+    """The area under the insertion curve, for `compare`; otherwise like `by_deletion`.
 
     Example:
         >>> import salkit
@@ -127,7 +127,7 @@ def _area(curve, maps: Tensor, case: Case, options: dict) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The table of `salkit.compare`; printed, it shows a mean with its interval for each method and score.
+    """The table of `compare`; printed, it shows a mean with its interval for each method and score.
 
     Attributes:
         methods, scores: the names, in the order they were given.
@@ -231,8 +231,8 @@ def compare(
         data: images with their labels, and with masks for scores that need them.
         methods: ``{name: method}``, each called as ``method(model, inputs, target)``, such as `salkit.METHODS` or a
             part of it.
-        scores: ``{name: score}``, each called as ``score(maps, case)``: `salkit.evaluation.on_mask`,
-            `salkit.evaluation.by_deletion`, `salkit.evaluation.by_insertion`, or your own.
+        scores: ``{name: score}``, each called as ``score(maps, case)``: `on_mask`, `by_deletion`,
+            `by_insertion`, or your own.
         target: the class to explain; ``"label"`` for the true one; ``None`` for the predicted one, which is found
             once and is the same for all methods. A callable is taken as it is.
         chunk_size: images at a time. A method that draws random numbers by the place in the batch gives another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -20,9 +21,24 @@ REPAIRS = {
 }
 
 
+# A signature with a parameter to a line is a list of definitions without anything defined.
+SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>\s*', re.S)
+
+
 def repair(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    body = context.get("body", "")
     for wrong, right in REPAIRS.items():
-        context["body"] = context.get("body", "").replace(wrong, right)
+        body = body.replace(wrong, right)
+    body = SIGNATURE.sub(lambda match: match[1] + _lines(match[2]), body)
+    if pagename == "_modules/index":  # lists in a list, and not in its items
+        title, entries = body.split("</h1>", 1)
+        body = f"{title}</h1><ul>{re.sub('</?ul>', '', entries)}</ul>"
+    context["body"] = body
+
+
+def _lines(parameters: str) -> str:
+    lines = parameters.replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
 
 
 def name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:

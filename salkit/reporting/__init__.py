@@ -49,8 +49,8 @@ def report(
             list of files and folders. Of a picture file the network sees the middle square. Of several, those that
             can't be read are skipped.
         output: the file to write, ``.html``; without it the page is returned as text.
-        methods: names from `salkit.METHODS`; by default those of `salkit.reporting.METHODS_SHOWN` that apply to the model. The
-            controls, an edge map and a random map, are always there.
+        methods: names from `salkit.METHODS`; by default those of `salkit.reporting.METHODS_SHOWN` that apply to the
+            model. The controls, an edge map and a random map, are always there.
         target: the class to explain, by number or name; by default the predicted one of each image.
         classes: the names of the classes, in the order of the outputs; by default ``model.classes``. Of a single output
             those of no and yes, or the latter alone.

@@ -1,7 +1,7 @@
 """A network wired by hand, whose exact attributions are known.
 
 It counts red in the left half of the picture against blue in the right half. Each count goes through a unit that
-saturates, and the two are compared:
+saturates, and the two are compared::
 
     count_red  = mean over the left half of relu(R - (G + B) / 2)
     count_blue = mean over the right half of relu(B - (R + G) / 2)

@@ -85,7 +85,7 @@ def windows(values: Tensor, length: int = 10) -> tuple[Tensor, Tensor]:
         length: of a stretch, 1 to ``T - 1``.
 
     Returns:
-        ``(T - length, length)`` inputs, and ``(T - length,)`` targets, which are ``values[length:]``: target ``i`` is
+        ``(T - length, length)`` inputs, and ``(T - length,)`` targets, which are ``values[length:]``. Target ``i`` is
         the value at time ``i + length``, and the last input of its row the one at ``i + length - 1``. Both are new
         tensors in the values' dtype. For a one-dimensional convolution, ``inputs[:, None]`` has the channel axis.
 

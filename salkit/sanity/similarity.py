@@ -164,8 +164,8 @@ def midranks(values: Tensor) -> Tensor:
         values: ``(N, P)``.
 
     Returns:
-        ``(N, P)`` float64, equal to ``scipy.stats.rankdata(values, axis=1)``. A row with a NaN has no order:
-        its ranks mean nothing.
+        ``(N, P)`` float64, equal to ``scipy.stats.rankdata(values, axis=1)``. A row with a NaN has no order,
+        and its ranks mean nothing.
 
     Example:
         >>> import torch

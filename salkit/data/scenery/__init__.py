@@ -68,7 +68,7 @@ def scenes(
             quick the next time.
 
     Returns:
-        Images ``(n, 3, size, size)``, and in ``masks`` ``(n, size, size)`` bool:
+        Images ``(n, 3, size, size)``, and these ``masks``, ``(n, size, size)`` bool.
 
         - ``"object"``, ``"mark"`` and ``"background"``: every pixel is in exactly one of them. A pixel is the object's
           if the object covers any of it: outside the mask the picture would be the same without the object.

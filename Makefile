@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute try sync check student slides pdf new-chapter bench lint address release lock clean
+.PHONY: help book test quick interop execute try sync check student slides pdf new-chapter bench lint address release lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -26,6 +26,13 @@ book: $(INSTALLED)  ## build the executed edition and print where it is
 test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast profile, in parallel
 	SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m pytest tests book -n auto --dist loadfile \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST)
+
+quick: $(INSTALLED)  ## the tests nearest to what you changed, in under a minute; make test runs all
+	@SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m tools.quick
+
+interop: $(INSTALLED)  ## install timm and transformers, on whose networks the tests then try the package as well
+	$(RUN) -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(RUN) -m pip install --quiet --group interop --constraint constraints.txt
 
 execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them
 	$(RUN) -m tools.chapters execute $(CHAPTER)

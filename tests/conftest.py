@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import collections
 import http.server
+import json
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
+
+BUDGETS = Path(__file__).with_name("budgets.json")
+"""How many seconds a file of tests may take, on one core; for all that are not named, ``"other"``."""
+_seconds: collections.Counter[str] = collections.Counter()
+
+
+def pytest_runtest_logreport(report):
+    _seconds[report.location[0]] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter):
+    budgets = json.loads(BUDGETS.read_text(encoding="utf-8"))
+    terminalreporter.section("seconds on one core")
+    terminalreporter.line(f"{sum(_seconds.values()):6.0f}  in all")
+    for file, seconds in _seconds.most_common():
+        budget = budgets.get(file, budgets["other"])
+        if seconds > budget or seconds >= _seconds.most_common(10)[-1][1]:
+            terminalreporter.line(f"{seconds:6.0f}  of {budget:3}  {'OVER  ' if seconds > budget else ''}{file}")
 
 
 @pytest.fixture(autouse=True, scope="session")

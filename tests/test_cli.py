@@ -160,7 +160,10 @@ def test_a_network_of_the_course(capsys, picture, checkpoint, monkeypatch):
     assert cli.main(["explain", picture, "--model", "scenes-theirs"]) == 0
     capsys.readouterr()
     assert cli.main(["doctor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["networks"]["with salkit"] == ["cifar10-mine", "scenes-theirs"]
+    assert json.loads(capsys.readouterr().out)["networks"]["here"] == ["cifar10-mine", "scenes-theirs"]
+    path.unlink()
+    assert cli.main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["networks"]["to fetch"] == ["cifar10-mine", "scenes-theirs"]
 
 
 def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
@@ -558,12 +561,12 @@ def test_doctor(capsys, tmp_path, monkeypatch):
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     for line in (f"salkit         {__version__}", f"SALKIT_DATA    {tmp_path / 'data'}", "not found: salkit data get",
-                 "in SALKIT_DATA alexnet", "with salkit    none", "GB where the cache is"):  # fmt: skip
+                 "in SALKIT_DATA alexnet", "to fetch       none", "GB where the cache is"):  # fmt: skip
         assert line in out
     assert cli.main(["doctor", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["versions"]["salkit"] == __version__
-    assert facts["networks"] == {"with salkit": [], "in SALKIT_DATA": ["alexnet"]}
+    assert facts["networks"] == {"here": [], "to fetch": [], "in SALKIT_DATA": ["alexnet"]}
     assert facts["data"]["cache"] == str(tmp_path / "cache")
 
 

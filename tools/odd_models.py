@@ -422,10 +422,9 @@ def _recurrent(cell: type[nn.RNNBase]) -> Odd:
     return Odd(
         lambda: live(lambda: Recurrent(cell), series(8)), series, None,
         (
-            Refusal("NoTargetLayerError", CAMS, "No layer puts out a tensor with a grid."),
             Refusal("LayerError", INSIDE, "A recurrent cell puts out a tuple: name the layer behind it."),
         ),
-        {"deeplift": "recurrent cell", **dict.fromkeys(("deconvnet", "guided_backprop"), "calls no ReLU")},
+        {"deeplift": "recurrent cell", **dict.fromkeys(BY_RULE[1:4], "calls no ReLU")},
         layer="cell", neuron=(1,), left_out=("class_image",),
     )  # fmt: skip
 
@@ -456,7 +455,7 @@ ODD: dict[str, Odd] = {
         changed(lambda net: _set(net, conv2=torch.jit.script(net.conv2))),
         refusals=(
             Refusal("NotDifferentiableError", ("deeplift",), _EAGER),
-            Refusal("LayerError", (*CAMS, *INSIDE), _EAGER),
+            Refusal("LayerError", INSIDE, _EAGER),
             Refusal("InputError", ("cascade",), _EAGER),
         ),
     ),
@@ -468,8 +467,8 @@ ODD: dict[str, Odd] = {
     "torch.export": Odd(
         changed(_exported),
         refusals=(
-            Refusal("NotDifferentiableError", ("deeplift", "deconvnet", "guided_backprop"), _EAGER),
-            Refusal("LayerError", (*CAMS, *INSIDE), _EAGER),
+            Refusal("NotDifferentiableError", BY_RULE[:4], _EAGER),
+            Refusal("LayerError", INSIDE, _EAGER),
         ),
     ),
     "torch.compile": Odd(changed(_compiled)),
@@ -600,7 +599,7 @@ ODD: dict[str, Odd] = {
     ),
     "in training mode": Odd(changed(lambda net: _done(net.train()))),
     "in place on its input": Odd(around(lambda net, x: net(x.mul_(1.0))), layer="net.conv2"),
-    "rectifiers as functions, in place on views": Odd(changed(_functional), left_out=("gradcam", "guided_gradcam")),
+    "rectifiers as functions, in place on views": Odd(changed(_functional)),
     "a layer used three times": _vectors(
         Tied,
         "inner",

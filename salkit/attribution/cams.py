@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -379,24 +380,16 @@ def _features(
         return *_taken(model, rows, where, cut=True), reshape or partial(where.to_grid, rows=len(rows))
     if isinstance(model, torch.jit.ScriptModule):
         raise LayerError(why_none(model))
-    name, module = find_layer(model, where)
-    trace, orders = Trace(rows), []
-    handle = module.register_forward_hook(lambda _m, _i, output: orders.append(trace.order_of(output)))
+    trace = Trace(rows)
     # In a series the shape does not tell which axis is time, so the functions are watched.
     watch = rows.ndim == 3 and reshape is None
-    try:
-        with captured(model, [where], cut=True) as outputs_of:
-            if watch:
-                with trace:
-                    outputs = call(model, rows)
-            else:
-                outputs = call(model, rows)
-    finally:
-        handle.remove()
-    features = outputs_of[name]
+    with captured(model, [where], cut=True) as outputs_of, trace if watch else nullcontext():
+        outputs = call(model, rows)
+    ((name, features),) = outputs_of.items()
+    order = trace.order_of(features) if watch else None
     if reshape is not None:
         return outputs, features, partial(_reshaped, reshape, rows, name)
-    to_grid = None if watch and orders[0] is None else grid_of(features, rows, orders[0])
+    to_grid = None if watch and order is None else grid_of(features, rows, order)
     if to_grid is None:
         raise LayerError(
             f"the output of layer {name!r} has the shape {tuple(features.shape)}, without a grid like that of the "

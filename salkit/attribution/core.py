@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
-from .._state import run
-from ..errors import InputError, LayerError, NotDifferentiableError, TargetError
+from .._state import any_is, modules_of, run
+from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, TargetError
 
 
 def slices(n: int, size: int | None) -> Iterator[slice]:
@@ -190,7 +190,7 @@ def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
         )
     try:
         found = torch.autograd.grad(scores.sum(), leaves, allow_unused=True)
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, SalkitError):
         raise
     except RuntimeError as error:
         if "heckpoint" in f"{type(error).__name__} {error}":
@@ -213,14 +213,19 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
     Raises:
         LayerError: the model or a part of it is TorchScript or exported, which hides its layers.
     """
-    found = dict(getattr(model, "_orig_mod", model).named_modules())
-    for name, module in found.items():
+    _refuse_hidden_layers(model)
+    return dict(getattr(model, "_orig_mod", model).named_modules())
+
+
+def _refuse_hidden_layers(model: nn.Module) -> None:
+    if not any_is(modules_of(model), (torch.jit.ScriptModule, torch.fx.GraphModule)):
+        return
+    for name, module in getattr(model, "_orig_mod", model).named_modules():
         if isinstance(module, torch.jit.ScriptModule) or _is_exported(module):
             raise LayerError(
                 f"{name or 'the model'} is TorchScript or exported, which hides its layers: explain the model that it "
                 "was made of"
             )
-    return found
 
 
 def _is_exported(module: nn.Module) -> bool:
@@ -236,8 +241,8 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
         LayerError: when it is not part of the model.
     """
     if isinstance(layer, str):
+        _refuse_hidden_layers(model)
         try:
-            layers_of(model)
             return layer, getattr(model, "_orig_mod", model).get_submodule(layer)
         except AttributeError:
             raise LayerError(

@@ -207,16 +207,8 @@ class Trace(_Calls):
 
     def run(self, model: nn.Module, x: Tensor):
         """One pass; the model's outputs."""
-        try:
-            with torch.no_grad(), self:
-                return call(model, x)
-        except AssertionError as error:
-            if "Guard failed" not in str(error):
-                raise
-            raise NoTargetLayerError(
-                "the model was exported for one size of batch: export it with a batch axis of any size, or explain "
-                "the model that was exported"
-            ) from error
+        with torch.no_grad(), self:
+            return call(model, x)
 
     def last_certain(self) -> Place | None:
         """The last place, if there is no doubt about it: a short way for convolutional networks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+import warnings
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -119,6 +120,8 @@ def start(seed: int = 0) -> Run:
     profile = os.environ.get("SALKIT_PROFILE") or "full"
     if profile not in PROFILES:
         raise ProfileError(f"SALKIT_PROFILE must be 'full' or 'fast', not {profile!r}; unset it for 'full'")
+    # captum says so at its import where ipywidgets are missing: of a progress bar that no chapter shows.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

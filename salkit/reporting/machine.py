@@ -11,8 +11,9 @@ import torch
 
 from .. import __version__
 from .._cache import cache_dir, data_dir
+from .._device import preferred_device
 from ..data import find_cifar10, find_mnist
-from ..models import trained_names
+from ..models import find_trained, trained_names
 
 _PACKAGES = ("torch", "torchvision", "captum", "numpy", "scipy", "matplotlib", "scikit-image", "safetensors")
 
@@ -22,7 +23,12 @@ def facts() -> dict[str, dict]:
     folder, cache = data_dir(), cache_dir()
     set_to = None if folder is None else f"{folder}{'' if folder.is_dir() else ' (no such folder)'}"
     existing = next(place for place in (cache, *cache.parents) if place.exists())
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    devices = {
+        "cuda": lambda: f"GPU: {torch.cuda.get_device_name()}",
+        "mps": lambda: "GPU: Apple's",
+        "cpu": lambda: f"CPU, {torch.get_num_threads()} threads",
+    }
+    courses = {name if "-" in name else f"cifar10-{name}": find_trained(name) for name in trained_names()}
     return {
         "versions": {
             "salkit": __version__,
@@ -31,7 +37,7 @@ def facts() -> dict[str, dict]:
         },
         "machine": {
             "system": platform.platform(terse=True),
-            "device": f"GPU: {cuda}" if cuda else f"CPU, {torch.get_num_threads()} threads",
+            "device": devices[preferred_device().type](),
             "profile": os.environ.get("SALKIT_PROFILE") or "full",
         },
         "data": {
@@ -42,7 +48,8 @@ def facts() -> dict[str, dict]:
             "MNIST": str(find_mnist() or "not found: salkit data get mnist"),
         },
         "networks": {
-            "with salkit": [name if "-" in name else f"cifar10-{name}" for name in trained_names()],
+            "here": [name for name, file in courses.items() if file],
+            "to fetch": [name for name, file in courses.items() if not file],
             "in SALKIT_DATA": sorted(file.stem for file in folder.glob("weights/*.safetensors")) if folder else [],
         },
     }

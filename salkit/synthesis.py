@@ -11,6 +11,8 @@ from ._state import run, untouched
 from .attribution.core import differentiate, wide
 from .errors import InputError, TargetError
 
+__all__ = ["class_image"]
+
 
 def class_image(
     model: nn.Module,
@@ -27,9 +29,9 @@ def class_image(
     bounds: tuple[float, float] | None = (0.0, 1.0),
     seed: int = 0,
 ) -> Tensor:
-    """An image that makes a score large, found by gradient ascent (Simonyan et al. 2013, eq. 1).
+    r"""An image that makes a score large, found by gradient ascent (Simonyan et al. 2013, eq. 1).
 
-    .. math:: \\arg\\max_x \\; S_c(x) - \\lambda_2 \\, \\overline{(x - g)^2} - \\lambda_{tv} \\, \\overline{|\\nabla x|}
+    .. math:: \arg\max_x \; S_c(x) - \lambda_2 \, \overline{(x - g)^2} - \lambda_{tv} \, \overline{|\nabla x|}
 
     with the grey :math:`g` in the middle of the bounds (0 without bounds). Every regulariser is off at 0.
 
@@ -55,6 +57,17 @@ def class_image(
         InputError: an option out of range.
         TargetError: a target that doesn't fit; ``None`` is one, as grey has no class worth a picture.
         NotDifferentiableError: when no gradient flows from the score to the image.
+
+    Example:
+        >>> from salkit import course, synthesis
+        >>> # class 0 is red on the left, and no image scores above 0.2
+        >>> model = course.HandWired(size=4)
+        >>> image = synthesis.class_image(model, 0, shape=(3, 4, 4), steps=50)
+        >>> round(model(image)[0, 0].item(), 3)
+        0.2
+        >>> red, green, blue = image[0, :, :, :2].mean((1, 2))
+        >>> (red > green).item(), (red > blue).item()
+        (True, True)
     """
     _check(target, steps, lr, blur, jitter, shape)
     generator = torch.Generator().manual_seed(seed)

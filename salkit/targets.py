@@ -4,7 +4,7 @@ A target is ``None`` (the predicted class of each sample), an int (one class for
 (one class each), or a callable ``outputs -> (N,)`` for any other score. A callable may be given any number of
 rows of the outputs at once, and scores each row by itself. The score of a class is its logit.
 
-A model with a single output, ``(N, 1)`` or ``(N,)``, takes no class: ``None`` is the output as it is, and ``against``
+A model with a single output, ``(N, 1)`` or ``(N,)``, takes no class: ``None`` is the output as it is, and `against`
 its negation. Outputs with ``.logits``, as an attribute or an entry (Hugging Face's are both), stand for these logits;
 only a callable gets the outputs as the model returns them.
 """
@@ -21,6 +21,9 @@ from ._state import is_finite
 from .errors import SalkitWarning, TargetError
 
 Target = int | Tensor | Callable[..., Tensor] | None
+
+# The rest is for those who write a method.
+__all__ = ["Target", "against", "count", "is_single", "logits", "predicted", "probability", "score"]
 
 
 def check(target: Target, n: int) -> Tensor | Callable | None:
@@ -112,7 +115,7 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
     Args:
         outputs: ``(N, K)`` logits, ``(N, 1)`` or ``(N,)`` for a single output, or what carries them as ``.logits``;
             anything for a callable.
-        target: from ``check``, for just these samples.
+        target: ``None`` for the predicted classes, ``(N,)`` int64 classes, or a callable.
 
     Returns:
         ``(N,)``, differentiable.
@@ -120,6 +123,13 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
     Raises:
         TargetError: outputs that need a callable, a callable that doesn't give one number for each sample, or a
             class of a single output.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> logits = torch.tensor([[1.0, 2.0], [5.0, 0.0]])
+        >>> targets.score(logits), targets.score(logits, torch.tensor([0, 0]))
+        (tensor([2., 5.]), tensor([1., 5.]))
     """
     if callable(target):
         result = target(outputs)
@@ -142,6 +152,14 @@ def against(outputs) -> Tensor:
 
     Raises:
         TargetError: the model has more outputs than one, among which a class can be chosen.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> model.weight.data = torch.tensor([[3.0, -1.0]])
+        >>> # what speaks for "no"
+        >>> salkit.gradient(model, torch.ones(1, 2), salkit.targets.against)
+        tensor([[-3.,  1.]])
     """
     if not is_single(logits(outputs)):
         raise TargetError("targets.against is for models with a single output: pass the class that you mean")
@@ -149,10 +167,18 @@ def against(outputs) -> Tensor:
 
 
 def probability(outputs, target: Tensor | None = None) -> Tensor:
-    """Like ``score``, but the probability of the class: softmax, or sigmoid for a single output.
+    """Like `score`, but the probability of the class: softmax, or sigmoid for a single output.
 
     Raises:
-        TargetError: as ``score``, and for a callable but ``against``, which already says what the score is.
+        TargetError: as `score`, and for a callable but `against`, which already says what the score is.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> targets.probability(torch.tensor([[0.0, 0.0], [5.0, 0.0]]))
+        tensor([0.5000, 0.9933])
+        >>> targets.probability(torch.tensor([[0.0]]))  # a single logit
+        tensor([0.5000])
     """
     if callable(target) and target is not against:
         raise TargetError("a callable target is already the score: compute the probability in it")
@@ -163,7 +189,17 @@ def probability(outputs, target: Tensor | None = None) -> Tensor:
 
 
 def predicted(outputs) -> Tensor:
-    """The predicted class of each row, ``(N,)`` int64; for a single logit 1 where it is positive."""
+    """The predicted class of each row, ``(N,)`` int64; for a single logit 1 where it is positive.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> targets.predicted(torch.tensor([[1.0, 2.0], [5.0, 0.0]]))
+        tensor([1, 0])
+        >>> # a single logit
+        >>> targets.predicted(torch.tensor([[-1.0], [0.3]]))
+        tensor([0, 1])
+    """
     outputs = logits(outputs).detach()
     return (outputs.reshape(-1) > 0).long() if is_single(outputs) else outputs.argmax(1)
 
@@ -172,7 +208,13 @@ def count(outputs) -> int:
     """The number of classes of the outputs; 2 for a single logit.
 
     Raises:
-        TargetError: as ``logits``.
+        TargetError: as `logits`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> targets.count(torch.zeros(8, 10)), targets.count(torch.zeros(8, 1))
+        (10, 2)
     """
     outputs = logits(outputs)
     return 2 if is_single(outputs) else outputs.shape[1]
@@ -184,6 +226,12 @@ def logits(outputs) -> Tensor:
     Raises:
         TargetError: other tuples and dicts, outputs that aren't real floating numbers, and dense outputs, which have
             no plain classes.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> targets.logits({"logits": torch.tensor([[1.0, 2.0]]), "hidden_states": None})
+        tensor([[1., 2.]])
     """
     found = outputs["logits"] if isinstance(outputs, Mapping) and "logits" in outputs else outputs
     found = found if isinstance(found, Tensor) else getattr(found, "logits", found)
@@ -202,7 +250,14 @@ def logits(outputs) -> Tensor:
 
 
 def is_single(logits: Tensor) -> bool:
-    """Whether there is one output for each sample, not one for each class."""
+    """Whether there is one output for each sample, not one for each class.
+
+    Example:
+        >>> import torch
+        >>> from salkit import targets
+        >>> targets.is_single(torch.zeros(8, 10)), targets.is_single(torch.zeros(8, 1))
+        (False, True)
+    """
     return logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1)
 
 

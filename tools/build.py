@@ -6,6 +6,7 @@ Run as ``python -m tools.build``. When nothing has changed since the last good b
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def sources_digest() -> str:
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt", "constraints.txt")]
     files += [Path(__file__), *(ROOT / "tools" / "extensions").glob("*.py")]
     files += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
+    # The pages in book/api hold the docstrings and the source.
+    files += (ROOT / "salkit").rglob("*.py")
     sha = hashlib.sha256()
     for path in sorted(files):
         if ".ipynb_checkpoints" not in path.parts:
@@ -82,7 +85,9 @@ def _build_anew() -> None:
     STAMP.unlink(missing_ok=True)
 
     command = Path(sys.executable).with_name("jupyter-book")
-    done = subprocess.run([command, "build", ".", "-n", "-W", "--keep-going", "-q"], cwd=ROOT)
+    # The docstrings are those of this checkout, whichever copy of the package is installed.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([command, "build", ".", "-n", "-W", "--keep-going", "-q"], cwd=ROOT, env=environment)
     if done.returncode:
         raise BuildError("The book was not built: see the warnings above.")
     missing = [name for name in pages() if not (HTML / f"{name}.html").is_file()]

@@ -32,13 +32,13 @@ def gradcam(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """A layer's feature maps, each weighed by its mean gradient (Selvaraju et al. 2017, eqs. 1 and 2).
+    r"""A layer's feature maps, each weighed by its mean gradient (Selvaraju et al. 2017, eqs. 1 and 2).
 
-    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k w_k A^k \\Big), \\quad
-        w_k = \\operatorname{mean}_{uv} \\frac{\\partial S_c}{\\partial A^k_{uv}}
+    .. math:: R = \operatorname{ReLU} \Big( \sum_k w_k A^k \Big), \quad
+        w_k = \operatorname{mean}_{uv} \frac{\partial S_c}{\partial A^k_{uv}}
 
     Args:
-        model, inputs, target, batch_size: as for ``gradient``.
+        model, inputs, target, batch_size: as for `gradient`.
         layer: a module or its dotted name; ``None``: the last place of the network whose positions still matter to
             the score, behind the activation and the max pool that follow the last convolution, however they are
             called. In a transformer that reads a class token that is the norm before the last attention.
@@ -54,12 +54,24 @@ def gradcam(
         not normalised.
 
     Raises:
-        InputError, TargetError: see ``gradient``.
+        InputError, TargetError: see `gradient`.
         LayerError: the layer did not run, ran twice, or its output has no grid.
         NoTargetLayerError: no layer was given, and none serves.
 
     Warns:
         SalkitWarning: a map is all zero, and why.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, gradcam
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> gradcam(model, image, 0)[0, 0]
+        tensor([[0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0625, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000]])
     """
     return _maps(_mean_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
 
@@ -75,15 +87,29 @@ def hirescam(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """A layer's feature maps times their gradient, place by place (Draelos and Carin 2020).
+    r"""A layer's feature maps times their gradient, place by place (Draelos and Carin 2020).
 
-    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k \\frac{\\partial S_c}{\\partial A^k} \\odot A^k \\Big)
+    .. math:: R = \operatorname{ReLU} \Big( \sum_k \frac{\partial S_c}{\partial A^k} \odot A^k \Big)
 
     Without the mean of Grad-CAM, the map shows the places that the score was computed from: where only linear layers
     and averages follow, its sum without the ReLU (``relu=False, upsample=False``) is the score less what the biases
     give.
 
-    Args, returns, raises and warns as for ``gradcam``.
+    Arguments, result, errors and warnings are those of `gradcam`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, hirescam
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> hirescam(model, image, 0)[0, 0]  # adds up to the score
+        tensor([[0.0000, 0.0000, 0.0000, 0.0000],
+                [0.1250, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000]])
+        >>> model(image)[0, 0].item()
+        0.125
     """
     return _maps(_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
 
@@ -99,14 +125,25 @@ def layercam(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """A layer's feature maps times the positive part of their gradient, place by place (Jiang et al. 2021).
+    r"""A layer's feature maps times the positive part of their gradient, place by place (Jiang et al. 2021).
 
-    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k
-        \\operatorname{ReLU} \\Big( \\frac{\\partial S_c}{\\partial A^k} \\Big) \\odot A^k \\Big)
+    .. math:: R = \operatorname{ReLU} \Big( \sum_k
+        \operatorname{ReLU} \Big( \frac{\partial S_c}{\partial A^k} \Big) \odot A^k \Big)
 
     Made for early layers too, whose grid is finer: ``layer=``.
 
-    Args, returns, raises and warns as for ``gradcam``.
+    Arguments, result, errors and warnings are those of `gradcam`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, hirescam, layercam
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # red on the left, blue on the right
+        >>> image[0, 0, 1, 0] = image[0, 2, 1, 3] = 1
+        >>> hirescam(model, image, 0, relu=False)[0, 0, 1]
+        tensor([ 0.1250,  0.0000,  0.0000, -0.1250])
+        >>> layercam(model, image, 0, relu=False)[0, 0, 1]
+        tensor([0.1250, 0.0000, 0.0000, 0.0000])
     """
     return _maps(_positive_gradients, model, inputs, target, layer, relu, upsample, reshape, batch_size)
 
@@ -122,17 +159,30 @@ def gradcam_plus_plus(
     reshape: Callable[[Tensor], Tensor] | None = None,
     batch_size: int | None = None,
 ) -> Tensor | dict[str, Tensor]:
-    """Grad-CAM with a weighted sum of the positive gradients in place of their mean (Chattopadhay et al. 2018, eq. 19).
+    r"""Grad-CAM, weighed by a sum of the positive gradients in place of their mean (Chattopadhay et al. 2018, eq. 19).
 
-    .. math:: R = \\operatorname{ReLU} \\Big( \\sum_k w_k A^k \\Big), \\quad
-        w_k = \\sum_{uv} \\alpha^k_{uv} \\operatorname{ReLU}(g^k_{uv}), \\quad
-        \\alpha^k_{uv} = \\frac{(g^k_{uv})^2}{2 (g^k_{uv})^2 + (g^k_{uv})^3 \\sum_{ab} A^k_{ab}}, \\quad
-        g^k = \\frac{\\partial S_c}{\\partial A^k}
+    .. math:: R = \operatorname{ReLU} \Big( \sum_k w_k A^k \Big), \quad
+        w_k = \sum_{uv} \alpha^k_{uv} \operatorname{ReLU}(g^k_{uv})
 
-    As in the paper, the derivatives are those of :math:`\\exp S_c` where everything after the layer is piecewise
+    .. math:: \alpha^k_{uv} = \frac{(g^k_{uv})^2}{2 (g^k_{uv})^2 + (g^k_{uv})^3 \sum_{ab} A^k_{ab}}, \quad
+        g^k = \frac{\partial S_c}{\partial A^k}
+
+    As in the paper, the derivatives are those of :math:`\exp S_c` where everything after the layer is piecewise
     linear; its value, one positive factor for the whole map, is left out.
 
-    Args, returns, raises and warns as for ``gradcam``.
+    Arguments, result, errors and warnings are those of `gradcam`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, gradcam_plus_plus
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> gradcam_plus_plus(model, image, 0)[0, 0]
+        tensor([[0.0000, 0.0000, 0.0000, 0.0000],
+                [0.4706, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000]])
     """
     return _maps(_plus_plus, model, inputs, target, layer, relu, upsample, reshape, batch_size)
 
@@ -205,10 +255,18 @@ def guided_gradcam(
 ) -> Tensor:
     """Guided backpropagation times Grad-CAM (Selvaraju et al. 2017, section 3.2): fine lines, where the class is.
 
-    Args, raises and warns as for ``gradcam`` and ``guided_backprop``.
+    Arguments, errors and warnings are those of `gradcam` and `guided_backprop`.
 
     Returns:
         In the inputs' shape and dtype, signed, detached.
+
+    Example:
+        >>> import torch, salkit
+        >>> _ = torch.manual_seed(0)
+        >>> model, images = salkit.models.small_cnn(), salkit.data.scenes(1).pixels()
+        >>> fine, coarse = salkit.guided_backprop(model, images, 0), salkit.gradcam(model, images, 0)
+        >>> torch.allclose(salkit.guided_gradcam(model, images, 0), fine * coarse)
+        True
     """
     coarse = gradcam(model, inputs, target, layer=layer, reshape=reshape, batch_size=batch_size)
     fine = backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True, look=False)
@@ -224,15 +282,15 @@ def cam(
     upsample: bool = True,
     batch_size: int | None = None,
 ) -> Tensor:
-    """The last feature maps, weighed by the weights of the class (Zhou et al. 2016, eq. 2).
+    r"""The last feature maps, weighed by the weights of the class (Zhou et al. 2016, eq. 2).
 
-    .. math:: R = \\sum_k w_{ck} A^k, \\quad \\operatorname{mean}_{uv} R_{uv} = S_c - b_c
+    .. math:: R = \sum_k w_{ck} A^k, \quad \operatorname{mean}_{uv} R_{uv} = S_c - b_c
 
     Only for networks that end in a global average pool and one linear layer, or in a global average pool
     of one map for each class. Whether a network does is found out by running it, not by the names of its layers.
 
     Args:
-        model, inputs, batch_size: as for ``gradient``.
+        model, inputs, batch_size: as for `gradient`.
         target: ``None``, an int, or ``(N,)`` integers.
         upsample: enlarge to the inputs' size (bilinear), else the layer's own grid, for which the identity holds.
 
@@ -240,8 +298,18 @@ def cam(
         ``(N, 1, H, W)``, signed, detached, in the inputs' dtype, not normalised.
 
     Raises:
-        InputError, TargetError: see ``gradient``; a callable target, which has no weights, is refused.
+        InputError, TargetError: see `gradient`; a callable target, which has no weights, is refused.
         NoTargetLayerError: when the network does not end so. Grad-CAM serves instead.
+
+    Example:
+        >>> import torch, salkit
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+        >>> images = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+        >>> # its mean is the score less the bias
+        >>> map = salkit.cam(model, images, 0, upsample=False)
+        >>> torch.allclose(map.mean(), model(images)[0, 0] - model[3].bias[0], atol=1e-6)
+        True
     """
     with untouched(model, inputs) as x, torch.no_grad():
         target = targets.check(target, len(x))

@@ -28,6 +28,15 @@ def edge_map(
     Raises:
         InputError: inputs without spatial axes.
         TargetError: a target that no model could have.
+
+    Example:
+        >>> import torch, salkit
+        >>> # dark on the left
+        >>> image = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 3, 4)
+        >>> salkit.edge_map(torch.nn.Identity(), image)
+        tensor([[[[0.0000, 0.5000, 0.5000, 0.0000],
+                  [0.0000, 0.5000, 0.5000, 0.0000],
+                  [0.0000, 0.5000, 0.5000, 0.0000]]]])
     """
     with untouched(model, inputs) as x, torch.no_grad():
         targets.check(target, len(x))
@@ -77,6 +86,16 @@ def random_map(
 
     Raises:
         InputError, TargetError: as for the other methods.
+
+    Example:
+        >>> import torch, salkit
+        >>> model, images = torch.nn.Linear(2, 2), torch.ones(1, 2)
+        >>> before = salkit.random_map(model, images)
+        >>> torch.equal(before, salkit.random_map(model, images))
+        True
+        >>> model.bias.data += 1
+        >>> torch.equal(before, salkit.random_map(model, images))
+        False
     """
     with untouched(model, inputs) as x, torch.no_grad():
         targets.check(target, len(x))

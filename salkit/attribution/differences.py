@@ -24,9 +24,9 @@ def deeplift(
     return_delta: bool = False,
     batch_size: int | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """DeepLift with the Rescale rule (Shrikumar et al. 2017, section 3.5.1).
+    r"""DeepLift with the Rescale rule (Shrikumar et al. 2017, section 3.5.1).
 
-    .. math:: R_i = m_i \\, (x_i - x'_i), \\qquad \\sum_i R_i = S_c(x) - S_c(x')
+    .. math:: R_i = m_i \, (x_i - x'_i), \qquad \sum_i R_i = S_c(x) - S_c(x')
 
     :math:`m_i` is the gradient in which each non-linearity has its slope between the input :math:`x` and the baseline
     :math:`x'` in place of its derivative. The rule holds where the function is called: for a module, ``F.gelu(x)``,
@@ -34,7 +34,7 @@ def deeplift(
     DeepLift's own rule, products of two values that depend on the input that of their mean factors.
 
     Args:
-        model, inputs, target, batch_size: as for ``gradient``.
+        model, inputs, target, batch_size: as for `gradient`.
         baseline: :math:`x'`, a number or a tensor that broadcasts to the inputs, in the inputs' units.
         return_delta: also return ``(N,)``: the sum of the map minus the difference of the scores.
 
@@ -42,13 +42,22 @@ def deeplift(
         In the inputs' shape and dtype, signed, detached; with ``return_delta`` a pair.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also a baseline that doesn't fit.
+        InputError, TargetError: see `gradient`; also a baseline that doesn't fit.
         NotDifferentiableError: the model hides its functions (TorchScript, export, checkpointing), or takes other
             steps on the baseline than on the input.
 
     Warns:
         SalkitWarning: more than 1 % of the change of the score is missing from the sum, because a part of the model
             (softmax, layer normalisation, a recurrent cell) has no rule and passes back its gradient.
+
+    Example:
+        >>> import torch, salkit
+        >>> # the score is x, but never above 1
+        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])
+        >>> salkit.gradient(model, x)  # it can't rise any more
+        tensor([[0.]])
+        >>> salkit.deeplift(model, x)  # from 0 to x it rose by 1
+        tensor([[1.]])
     """
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))

@@ -29,6 +29,12 @@ def feature_maps(
     Raises:
         InputError: inputs that can't be explained.
         LayerError: a layer that is not in the model, does not run, runs twice, or puts out no tensor.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1))
+        >>> salkit.feature_maps(model, torch.tensor([[2.0, -5.0]]), ["0"])
+        {'0': tensor([[2., 0.]])}
     """
     if isinstance(layers, (str, nn.Module)):
         layers = [layers]

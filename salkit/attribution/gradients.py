@@ -18,14 +18,14 @@ def gradient(
     layer: nn.Module | str | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """How the score changes with each input value, to first order (Simonyan et al. 2013, section 3).
+    r"""How the score changes with each input value, to first order (Simonyan et al. 2013, section 3).
 
-    .. math:: R_i = \\partial S_c(x) / \\partial x_i
+    .. math:: R_i = \partial S_c(x) / \partial x_i
 
     Args:
         model: gives logits; it is run in evaluation mode and left as it was.
         inputs: ``(N, ...)``, floating point.
-        target: the class or score to explain; see ``salkit.targets``. ``None``: each sample's predicted class.
+        target: the class or score to explain; see `salkit.targets`. ``None``: each sample's predicted class.
         layer: differentiate by the output of this layer (a module or its dotted name) instead of by the inputs.
         batch_size: samples in one pass; ``None``: all. The result does not depend on it.
 
@@ -36,6 +36,14 @@ def gradient(
     Raises:
         InputError, TargetError, LayerError: when the call makes no sense; the message says what to do instead.
         NotDifferentiableError: when no gradient flows from the score to the inputs.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> # the score is 3 a - b
+        >>> model.weight.data = torch.tensor([[3.0, -1.0]])
+        >>> salkit.gradient(model, torch.tensor([[10.0, 20.0]]))
+        tensor([[ 3., -1.]])
     """
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
@@ -62,14 +70,23 @@ def _differentiate_at(model: nn.Module, rows: Tensor, target, layer, *, first: b
 def input_x_gradient(
     model: nn.Module, inputs: Tensor, target: targets.Target = None, *, batch_size: int | None = None
 ) -> Tensor:
-    """Gradient times input (Shrikumar et al. 2016): what each value contributes, were the model linear.
+    r"""Gradient times input (Shrikumar et al. 2016): what each value contributes, were the model linear.
 
-    .. math:: R_i = x_i \\, \\partial S_c(x) / \\partial x_i
+    .. math:: R_i = x_i \, \partial S_c(x) / \partial x_i
 
     The sum over all values is the score itself where the network has rectifiers and no biases; a black pixel
     (0) gets nothing, whatever it does.
 
-    Args, returns and raises as for ``gradient``.
+    Arguments, result and errors are those of `gradient`.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> # the score is 3 a - b
+        >>> model.weight.data = torch.tensor([[3.0, -1.0]])
+        >>> # adds up to the score, 10
+        >>> salkit.input_x_gradient(model, torch.tensor([[10.0, 20.0]]))
+        tensor([[ 30., -20.]])
     """
     maps = gradient(model, inputs, target, batch_size=batch_size)
     return maps * inputs.detach()

@@ -48,20 +48,20 @@ def layer_attribution(
     n_steps: int = 50,
     batch_size: int | None = None,
 ) -> Tensor:
-    """How much each unit of a layer contributes to the score.
+    r"""How much each unit of a layer contributes to the score.
 
     With :math:`h` what the layer puts out for the inputs and :math:`h'` for the baseline:
 
-    - ``"gradient_x_activation"``: :math:`h_j \\, \\partial S_c / \\partial h_j`.
+    - ``"gradient_x_activation"``: :math:`h_j \, \partial S_c / \partial h_j`.
     - ``"integrated_gradients"``: :math:`h_j - h'_j` times the mean gradient on the straight line from h' to h.
-    - ``"conductance"``: :math:`\\int (\\partial S_c / \\partial h_j) \\, dh_j` while the inputs move straight from the
+    - ``"conductance"``: :math:`\int (\partial S_c / \partial h_j) \, dh_j` while the inputs move straight from the
       baseline (Dhamdhere et al. 2018).
     - ``"deeplift"``: :math:`h_j - h'_j` times DeepLift's multiplier.
 
     The last three add up to the change of the score where everything passes through the layer.
 
     Args:
-        model, inputs, target, batch_size: as for ``gradient``.
+        model, inputs, target, batch_size: as for `gradient`.
         layer: a module or its dotted name.
         method: see above.
         baseline: a number or a tensor that broadcasts to the inputs, in the inputs' units.
@@ -71,12 +71,20 @@ def layer_attribution(
         In the shape of the layer's output, signed, detached, in the inputs' dtype.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also an unknown method.
+        InputError, TargetError: see `gradient`; also an unknown method.
         LayerError: the layer is not in the model, does not run, runs twice, or puts out no tensor.
         NotDifferentiableError: no gradient flows from the score to the layer.
 
     Warns:
-        SalkitWarning: DeepLift as in ``deeplift``.
+        SalkitWarning: DeepLift as in `deeplift`.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1, bias=False))
+        >>> model[1].weight.data = torch.tensor([[3.0, -1.0]])
+        >>> inputs = torch.tensor([[2.0, -5.0]])  # the second unit is off
+        >>> salkit.layer_attribution(model, inputs, layer="0")
+        tensor([[6., 0.]])
     """
     _check_choice(method, LAYER_METHODS)
     points("gauss_legendre", n_steps)
@@ -120,7 +128,7 @@ def neuron_attribution(
     """How much each input value contributes to one unit of a layer.
 
     Args:
-        model, inputs, batch_size: as for ``gradient``.
+        model, inputs, batch_size: as for `gradient`.
         layer: a module or its dotted name.
         neuron: the unit's index in the layer's output, without the batch axis: an int for a linear layer,
             ``(channel, row, column)`` for a convolution.
@@ -132,9 +140,16 @@ def neuron_attribution(
         In the inputs' shape and dtype, signed, detached.
 
     Raises:
-        InputError: see ``gradient``; also an unknown method.
-        LayerError: as ``layer_attribution``; also a layer that has no such unit.
+        InputError: see `gradient`; also an unknown method.
+        LayerError: as `layer_attribution`; also a layer that has no such unit.
         NotDifferentiableError: no gradient flows from the unit to the inputs.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.ReLU())
+        >>> model[0].weight.data = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> salkit.neuron_attribution(model, torch.ones(1, 2), layer="0", neuron=1)
+        tensor([[3., 4.]])
     """
     _check_choice(method, NEURON_METHODS)
     below = _Below(model, find_layer(model, layer)[0], neuron if isinstance(neuron, tuple) else (neuron,))

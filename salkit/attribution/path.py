@@ -38,9 +38,9 @@ def integrated_gradients(
     return_delta: bool = False,
     batch_size: int | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """The mean gradient on the straight line from a baseline, times the way (Sundararajan et al. 2017, eq. 1).
+    r"""The mean gradient on the straight line from a baseline, times the way (Sundararajan et al. 2017, eq. 1).
 
-    .. math:: R_i = (x_i - x'_i) \\int_0^1 \\frac{\\partial S_c(x' + a (x - x'))}{\\partial x_i} \\, da
+    .. math:: R_i = (x_i - x'_i) \int_0^1 \frac{\partial S_c(x' + a (x - x'))}{\partial x_i} \, da
 
     Expected gradients (Erion et al. 2021) are the same over many baselines, drawn from the data: a list of them gives
     the mean of their maps, ``baseline=list(images[:20])``, which adds up to the mean of the changes of the score.
@@ -48,7 +48,7 @@ def integrated_gradients(
     Completeness: the values of a map add up to :math:`S_c(x) - S_c(x')`, but for the error of the rule.
 
     Args:
-        model, inputs, target: as for ``gradient``. The class is chosen once, on the input.
+        model, inputs, target: as for `gradient`. The class is chosen once, on the input.
         baseline: :math:`x'`, a number or a tensor that broadcasts to the inputs, in the inputs' units.
             A list or tuple of them: the mean of their maps, expected gradients.
         n_steps: points on each line, at least 2.
@@ -61,10 +61,20 @@ def integrated_gradients(
         In the inputs' shape and dtype, signed, detached; with ``return_delta`` a pair.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also an option out of range, or a baseline that doesn't fit.
+        InputError, TargetError: see `gradient`; also an option out of range, or a baseline that doesn't fit.
 
     Warns:
         SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed.
+
+    Example:
+        >>> import torch, salkit
+        >>> # the score is x, but never above 1
+        >>> model, x = torch.nn.Hardtanh(0, 1), torch.tensor([[2.0]])
+        >>> salkit.gradient(model, x)  # it can't rise any more
+        tensor([[0.]])
+        >>> # from 0 to x it rose by 1
+        >>> salkit.integrated_gradients(model, x)
+        tensor([[1.]])
     """
     alphas, weights = points(rule, n_steps)
     # Both ends of the line go along without weight: the difference of their scores is what the map has to add up to.

@@ -27,15 +27,15 @@ def occlusion(
     probability: bool = False,
     batch_size: int | None = None,
 ) -> Tensor:
-    """How much the score drops when a window hides a part of the input (Zeiler and Fergus 2014, section 4.2).
+    r"""How much the score drops when a window hides a part of the input (Zeiler and Fergus 2014, section 4.2).
 
-    .. math:: R_p = \\operatorname{mean}_{w \\ni p} \\left( S_c(x) - S_c(x \\text{ without } w) \\right)
+    .. math:: R_p = \operatorname{mean}_{w \ni p} \left( S_c(x) - S_c(x \text{ without } w) \right)
 
     A window hides all channels. Windows start at multiples of the stride; those at the far edge are cut off there,
     so every pixel is covered, and overlapping windows are averaged.
 
     Args:
-        model, target: as for ``gradient``. The class is chosen once, on the whole input.
+        model, target: as for `gradient`. The class is chosen once, on the whole input.
         inputs: ``(N, C, H, W)``, ``(N, C, T)``, ``(N, C, D, H, W)``, or ``(N, F)``, where each feature is a place.
         window: side lengths in pixels, one for all axes or one for each; ``None``: an eighth of each axis.
         stride: the steps, likewise, at most the window; ``None``: half of the window.
@@ -45,10 +45,22 @@ def occlusion(
         batch_size: hidden copies in one pass; ``None`` picks a number that suits the device.
 
     Returns:
-        In the inputs' shape and dtype, signed (positive: hiding it hurts), detached; equal in all channels.
+        In the inputs' shape and dtype, signed (positive where hiding hurts), detached; equal in all channels.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also a window or stride that doesn't fit the inputs.
+        InputError, TargetError: see `gradient`; also a window or stride that doesn't fit the inputs.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, occlusion
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> occlusion(model, image, 0, window=1, baseline=0.0)[0, 0]
+        tensor([[0.0000, 0.0000, 0.0000, 0.0000],
+                [0.1250, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000]])
     """
     with untouched(model, inputs) as x, torch.no_grad():
         target = targets.check(target, len(x))
@@ -87,19 +99,19 @@ def rise(
     seed: int = 0,
     batch_size: int | None = None,
 ) -> Tensor:
-    """The mean of random soft masks, each weighed by the score it leaves (Petsiuk et al. 2018, eq. 6).
+    r"""The mean of random soft masks, each weighed by the score it leaves (Petsiuk et al. 2018, eq. 6).
 
-    .. math:: R_p = \\frac{1}{n \\, q} \\sum_{k=1}^{n} (s_k - \\bar{s}) \\, M_k(p), \\quad
-        s_k = S_c(x \\odot M_k + x' \\odot (1 - M_k))
+    .. math:: R_p = \frac{1}{n \, q} \sum_{k=1}^{n} (s_k - \bar{s}) \, M_k(p), \quad
+        s_k = S_c(x \odot M_k + x' \odot (1 - M_k))
 
-    The paper weighs by probabilities, from which nothing is subtracted (:math:`\\bar{s} = 0`): ``probability=True``.
-    The level of a logit means nothing, and would drown the map, so of logits the mean :math:`\\bar{s}` is taken off.
+    The paper weighs by probabilities, from which nothing is subtracted (:math:`\bar{s} = 0`): ``probability=True``.
+    The level of a logit means nothing, and would drown the map, so of logits the mean :math:`\bar{s}` is taken off.
 
     A mask is a coarse grid of cells, each kept with probability :math:`q`, enlarged smoothly and shifted at random.
     Every sample of the batch sees the same masks, drawn from ``seed`` alone.
 
     Args:
-        model, target: as for ``gradient``. The class is chosen once, on the whole input.
+        model, target: as for `gradient`. The class is chosen once, on the whole input.
         inputs: ``(N, C, H, W)``, ``(N, C, T)``, or volumes ``(N, C, D, H, W)``.
         n_masks: number of masks. The map's noise falls with its square root.
         cells: cells of the grid along each axis.
@@ -113,7 +125,18 @@ def rise(
         In the inputs' shape and dtype, detached; equal in all channels. Signed; not negative for probabilities.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also an option out of range.
+        InputError, TargetError: see `gradient`; also an option out of range.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, rise
+        >>> model, image = course.HandWired(size=8), torch.zeros(1, 3, 8, 8)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 5, 1] = 1
+        >>> map = rise(model, image, 0, n_masks=500)[0, 0]
+        >>> # one place off: the masks are coarse
+        >>> divmod(map.argmax().item(), 8)
+        (5, 0)
     """
     with untouched(model, inputs) as x, torch.no_grad():
         target = targets.check(target, len(x))

@@ -1,11 +1,11 @@
-"""Guided backpropagation and deconvolution: the gradient, with another rule at every rectifier.
+r"""Guided backpropagation and deconvolution: the gradient, with another rule at every rectifier.
 
-A rectifier passes :math:`y = \\max(x, 0)`. On the way back, with :math:`g` the gradient that arrives at :math:`y`:
+A rectifier passes :math:`y = \max(x, 0)`. On the way back, with :math:`g` the gradient that arrives at :math:`y`:
 
 ====================  ==========================================
-gradient              :math:`g \\cdot [x > 0]`
-deconvnet             :math:`g \\cdot [g > 0]`
-guided backprop       :math:`g \\cdot [x > 0] \\cdot [g > 0]`
+gradient              :math:`g \cdot [x > 0]`
+deconvnet             :math:`g \cdot [g > 0]`
+guided backprop       :math:`g \cdot [x > 0] \cdot [g > 0]`
 ====================  ==========================================
 
 The rule is put in where the rectifying *function* is called, not at modules. So it holds for ``nn.ReLU``, ``F.relu``
@@ -40,17 +40,29 @@ def guided_backprop(
 
     It draws sharp outlines, and depends little on the class: see the sanity checks before believing it.
 
-    Args and raises as for ``gradient``.
+    Arguments are those of `gradient`.
 
     Returns:
-        In the inputs' shape and dtype, signed, detached. Equal to an autograd function with the rule above
-        in place of every ReLU or ReLU6.
+        In the inputs' shape and dtype, signed, detached. Equal to an autograd function with the rule in place of
+        every ReLU or ReLU6.
 
-    Raises, beside:
-        NotDifferentiableError: the model hides a rectifier (TorchScript, export, checkpointing).
+    Raises:
+        InputError, TargetError: see `gradient`.
+        NotDifferentiableError: see `gradient`; also a model that hides a rectifier (TorchScript, export,
+            checkpointing).
 
     Warns:
         SalkitWarning: the model calls no rectifier, so this is the plain gradient.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1, bias=False))
+        >>> model[1].weight.data = torch.tensor([[3.0, -1.0]])
+        >>> salkit.gradient(model, torch.ones(1, 2))
+        tensor([[ 3., -1.]])
+        >>> # what speaks against the score is gone
+        >>> salkit.guided_backprop(model, torch.ones(1, 2))
+        tensor([[3., 0.]])
     """
     return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True)
 
@@ -62,7 +74,17 @@ def deconvnet(
 
     Max pooling sends the signal back to where the maximum was, like the paper's "switches".
 
-    Args, returns, raises and warns as for ``guided_backprop``.
+    Arguments, result, errors and warnings are those of `guided_backprop`.
+
+    Example:
+        >>> import torch, salkit
+        >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1, bias=False))
+        >>> model[1].weight.data = torch.tensor([[3.0, -1.0]])
+        >>> # both rectifiers are off
+        >>> salkit.gradient(model, -torch.ones(1, 2))
+        tensor([[0., 0.]])
+        >>> salkit.deconvnet(model, -torch.ones(1, 2))
+        tensor([[3., 0.]])
     """
     return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=False)
 

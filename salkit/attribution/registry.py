@@ -76,6 +76,14 @@ class Method:
         one_channel: the map is ``(N, 1, H, W)``, not of the inputs' shape.
         any_score: takes a callable as the target.
         control: explains nothing; a map to hold the others against.
+
+    Example:
+        >>> import torch, salkit
+        >>> model, inputs = torch.nn.Linear(2, 3), torch.ones(1, 2)
+        >>> salkit.METHODS["guided_backprop"].why_not(model, inputs)
+        'the model calls no ReLU'
+        >>> salkit.METHODS["gradient"].why_not(model, inputs) is None
+        True
     """
 
     function: Callable[..., Tensor]

@@ -1,12 +1,12 @@
-"""DeepLift's Rescale rule, put in where functions are called.
+r"""DeepLift's Rescale rule, put in where functions are called.
 
 The model runs twice, on the references :math:`x'` and on the inputs :math:`x`. In the second run each non-linearity
 :math:`f` passes back, in place of its derivative, its slope between the two (Shrikumar et al. 2017, section 3.5.1):
 
-.. math:: m = \\frac{f(h) - f(h')}{h - h'}, \\qquad m = f'(h) \\text{ where } h \\approx h'
+.. math:: m = \frac{f(h) - f(h')}{h - h'}, \qquad m = f'(h) \text{ where } h \approx h'
 
 A product of two values that both depend on the input takes the mean of each factor, which is exact:
-:math:`ab - a'b' = (a - a') \\tfrac{b + b'}{2} + (b - b') \\tfrac{a + a'}{2}`. A max pool passes what its largest value
+:math:`ab - a'b' = (a - a') \tfrac{b + b'}{2} + (b - b') \tfrac{a + a'}{2}`. A max pool passes what its largest value
 changes by to the place where the larger of the two maxima is. All else that the rules don't know (softmax, layer
 normalisation, recurrent cells) passes back its gradient, and what is then missing from the sum is told.
 """

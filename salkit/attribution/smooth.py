@@ -28,16 +28,16 @@ def smoothgrad(
     seed: int = 0,
     batch_size: int | None = None,
 ) -> Tensor:
-    """The mean gradient over ``n_samples`` copies of the input with Gaussian noise (Smilkov et al. 2017, eq. 1).
+    r"""The mean gradient over ``n_samples`` copies of the input with Gaussian noise (Smilkov et al. 2017, eq. 1).
 
-    .. math:: R = \\frac{1}{n} \\sum_{k=1}^{n} \\nabla S_c(x + \\sigma \\varepsilon_k), \\quad
-        \\varepsilon_k \\sim \\mathcal{N}(0, 1)
+    .. math:: R = \frac{1}{n} \sum_{k=1}^{n} \nabla S_c(x + \sigma \varepsilon_k), \quad
+        \varepsilon_k \sim \mathcal{N}(0, 1)
 
     The class is chosen once, on the clean input. Every sample of the batch sees the same noise, drawn from
     ``seed`` alone, so that neither the batch nor ``batch_size`` changes a map.
 
     Args:
-        model, inputs, target: as for ``gradient``.
+        model, inputs, target: as for `gradient`.
         method: another method whose maps have the shape of the inputs, called as ``method(model, noisy, classes)``;
             ``None`` is the gradient.
         n_samples: number of noisy copies.
@@ -52,7 +52,17 @@ def smoothgrad(
         In the inputs' shape and dtype, detached; signed for ``"mean"``, else not negative.
 
     Raises:
-        InputError, TargetError: see ``gradient``; also an option out of range.
+        InputError, TargetError: see `gradient`; also an option out of range.
+
+    Example:
+        >>> import torch, salkit
+        >>> # just under the bend
+        >>> model, x = torch.nn.ReLU(), torch.tensor([[-0.1]])
+        >>> salkit.gradient(model, x)
+        tensor([[0.]])
+        >>> # the share of copies that lie above it
+        >>> salkit.smoothgrad(model, x, sigma=1.0, n_samples=100)
+        tensor([[0.4400]])
     """
     _check(n_samples, noise_level, sigma, reduce)
     with untouched(model, inputs) as x:

@@ -1,7 +1,7 @@
 """A network wired by hand, whose exact attributions are known.
 
 It counts red in the left half of the picture against blue in the right half. Each count goes through a unit that
-saturates, and the two are compared:
+saturates, and the two are compared::
 
     count_red  = mean over the left half of relu(R - (G + B) / 2)
     count_blue = mean over the right half of relu(B - (R + G) / 2)
@@ -39,6 +39,14 @@ class HandWired(nn.Sequential):
     Args:
         size: height and width of the images, even.
         cap: a count above this changes nothing any more; counts lie in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> image[0, 0, 1, 0] = 1  # one red pixel on the left, one of eight
+        >>> model(image)
+        tensor([[ 0.1250, -0.1250]], grad_fn=<MmBackward0>)
     """
 
     def __init__(self, size: int = 32, cap: float = 0.2):
@@ -108,6 +116,12 @@ def colour_tiles(n: int, *, size: int = 32, tiles: int = 8, seed: int = 0) -> Te
         size: height and width, a multiple of ``tiles``.
         tiles: tiles along each side.
         seed: of the colours.
+
+    Example:
+        >>> from salkit import course
+        >>> images = course.colour_tiles(5, size=8)
+        >>> images.shape, course.HandWired(size=8)(images).argmax(1)
+        (torch.Size([5, 3, 8, 8]), tensor([0, 1, 0, 1, 1]))
     """
     if size % tiles:
         raise InputError(f"size must be a multiple of tiles, not {size} for {tiles} tiles")

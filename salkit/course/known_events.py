@@ -48,6 +48,14 @@ def events(n: int, *, length: int = 128, distractors: int = 2, noise: float = 0.
 
     Raises:
         InputError: a number out of range, or a length with no room for the events.
+
+    Example:
+        >>> from salkit import course
+        >>> some = course.events(6)
+        >>> some.images.shape, some.classes
+        (torch.Size([6, 1, 1, 128]), ('bump', 'dip', 'ripple'))
+        >>> some.masks["event"].sum((1, 2))  # how long each event is
+        tensor([30, 30, 21, 21, 24, 21])
     """
     slots = 1 + distractors
     if n < 1 or distractors < 0 or noise < 0:

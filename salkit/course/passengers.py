@@ -40,6 +40,11 @@ class Flights:
         years: ``(144,)`` int64, 1949 to 1960.
         months: ``(144,)`` int64, 1 for January to 12 for December.
         source: where the numbers come from, in words that can stand under a figure.
+
+    Example:
+        >>> from salkit import course
+        >>> course.flights().source
+        'Box and Jenkins (1970), series G'
     """
 
     passengers: Tensor
@@ -55,7 +60,14 @@ class Flights:
 
 
 def flights() -> Flights:
-    """The 144 monthly counts, oldest first. They stand in this file, so no download is needed."""
+    """The 144 monthly counts, oldest first. They stand in this file, so no download is needed.
+
+    Example:
+        >>> from salkit import course
+        >>> series = course.flights()
+        >>> series.years[0].item(), series.months[0].item(), series.passengers[:3]
+        (1949, 1, tensor([112., 118., 132.]))
+    """
     time = torch.arange(len(PASSENGERS))
     return Flights(
         passengers=torch.tensor(PASSENGERS, dtype=torch.float32),
@@ -73,12 +85,19 @@ def windows(values: Tensor, length: int = 10) -> tuple[Tensor, Tensor]:
         length: of a stretch, 1 to ``T - 1``.
 
     Returns:
-        ``(T - length, length)`` inputs, and ``(T - length,)`` targets, which are ``values[length:]``: target ``i`` is
+        ``(T - length, length)`` inputs, and ``(T - length,)`` targets, which are ``values[length:]``. Target ``i`` is
         the value at time ``i + length``, and the last input of its row the one at ``i + length - 1``. Both are new
         tensors in the values' dtype. For a one-dimensional convolution, ``inputs[:, None]`` has the channel axis.
 
     Raises:
         InputError: values that are not one row of numbers, or a length with no value left to forecast.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> course.windows(torch.arange(5.0), length=3)
+        (tensor([[0., 1., 2.],
+                [1., 2., 3.]]), tensor([3., 4.]))
     """
     if values.ndim != 1:
         raise InputError(f"values must be one series (T,), not of shape {tuple(values.shape)}: pass one at a time")

@@ -31,6 +31,14 @@ def tint_objects(
 
     Raises:
         InputError: no object masks, no colours, a single class, or a number out of range.
+
+    Example:
+        >>> from salkit import course, data
+        >>> some = data.scenes(4, classes=["deer", "ship"])
+        >>> tinted = course.tint_objects(some, 1.0)
+        >>> changed = (tinted.images != some.images).any(1)
+        >>> (changed & ~some.masks["object"]).any().item()
+        False
     """
     if images.images.shape[1] != 3 or "object" not in (images.masks or {}):
         raise InputError("only images with three channels and a mask 'object' can have their objects painted")

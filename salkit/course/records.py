@@ -35,6 +35,11 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
     Raises:
         InputError: a number out of range.
+
+    Example:
+        >>> from salkit import course
+        >>> print(course.proportion(0, 80))
+        0.000 [0.000, 0.045] (n = 80)
     """
     from scipy.special import betaincinv
 

@@ -33,6 +33,13 @@ class Run:
         profile: ``"full"`` (real data, real budgets) or ``"fast"`` (embedded data, a minute a chapter).
         device: where models and tensors go.
         seed: what torch, numpy and random were seeded with.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> run = course.Run("fast", torch.device("cpu"), 0)
+        >>> run.pick(full=20, fast=2), len(run.images("test", n=10))
+        (2, 10)
     """
 
     profile: str
@@ -102,6 +109,13 @@ def start(seed: int = 0) -> Run:
 
     Raises:
         ProfileError: for any other profile.
+
+    Example:
+        >>> from salkit import course
+        >>> run = course.start(seed=0)
+        salkit ... | profile ... | device ... | seed 0 | ...
+        >>> run.pick(full=20, fast=2) in (20, 2)
+        True
     """
     profile = os.environ.get("SALKIT_PROFILE") or "full"
     if profile not in PROFILES:

@@ -97,6 +97,12 @@ def cifar10(split: str, *, progress: bool = True, release: Release = OFFICIAL) -
         InputError: there is no such split.
         DataUnavailableError: no file was found and no server gave one; the message says what to do.
         CorruptDataError: the file is truncated, altered, unsafe, or not CIFAR-10.
+
+    Example:
+        >>> from salkit import data
+        >>> train = data.cifar10("train")  # doctest: +SKIP
+        >>> train.images.shape  # doctest: +SKIP
+        torch.Size([50000, 3, 32, 32])
     """
     if split not in SPLITS:
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
@@ -111,7 +117,13 @@ def cifar10(split: str, *, progress: bool = True, release: Release = OFFICIAL) -
 
 
 def find_cifar10() -> Path | None:
-    """The file or folder that ``cifar10`` would read, or ``None`` where it would have to download."""
+    """The file or folder that ``cifar10`` would read, or ``None`` where it would have to download.
+
+    Example:
+        >>> from salkit import data
+        >>> data.find_cifar10() is None  # doctest: +SKIP
+        True
+    """
     places = [folder for folder in (data_dir(), cache_dir()) if folder]
     candidates = (folder / name for folder in places for name in NAMES)
     return next((path for path in candidates if os.path.exists(path)), None)
@@ -122,6 +134,11 @@ def get_cifar10(*, progress: bool = True, release: Release = OFFICIAL) -> Path:
 
     Raises:
         DataUnavailableError: no server gave the file; the message says what to do.
+
+    Example:
+        >>> from salkit import data
+        >>> data.get_cifar10().name  # doctest: +SKIP
+        'cifar-10-python.tar.gz'
     """
     found = find_cifar10()
     if found:

@@ -31,8 +31,18 @@ def folder(path: str | os.PathLike, *, size: int = 64) -> ImageSet:
 
     Raises:
         InputError: ``size`` is too small, there is no such folder, fewer than two sub-folders, one without a picture,
-            or a picture that can't be read as it is (see ``read_photo``).
+            or a picture that can't be read as it is (see `read_photo`).
         CorruptDataError: a damaged picture; the message names the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from salkit import data
+        >>> for name in ("cat", "dog"):
+        ...     Path("pictures", name).mkdir(parents=True, exist_ok=True)
+        ...     Image.new("RGB", (30, 20)).save(f"pictures/{name}/1.png")
+        >>> data.folder("pictures", size=16)
+        ImageSet(2 images 3x16x16, 2 classes, source="pictures from a folder of one's own")
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 8:
         raise InputError(f"size must be a whole number of at least 8, not {size!r}")

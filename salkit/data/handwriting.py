@@ -55,6 +55,12 @@ def mnist(
         InputError: there is no such split.
         DataUnavailableError: the files were not found and no server gave them; the message says what to do.
         CorruptDataError: a file is truncated or altered.
+
+    Example:
+        >>> from salkit import data
+        >>> test = data.mnist("test")  # doctest: +SKIP
+        >>> test.images.shape  # doctest: +SKIP
+        torch.Size([10000, 1, 28, 28])
     """
     if split not in MNIST_FILES:
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
@@ -69,7 +75,13 @@ def mnist(
 
 
 def find_mnist() -> Path | None:
-    """The folder with all four files, where ``mnist`` has nothing to download; else ``None``."""
+    """The folder with all four files, where `mnist` has nothing to download; else ``None``.
+
+    Example:
+        >>> from salkit import data
+        >>> data.find_mnist() is None  # doctest: +SKIP
+        True
+    """
     names = [name for pair in MNIST_FILES.values() for name in pair]
     return next((folder for folder in _folders() if all((folder / name).is_file() for name in names)), None)
 

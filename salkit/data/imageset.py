@@ -25,6 +25,15 @@ class ImageSet:
 
     Raises:
         InputError: when shapes, dtypes and labels do not agree.
+
+    Example:
+        >>> from salkit import data
+        >>> some = data.scenes(20)
+        >>> some.pixels().shape, some.classes[some.labels[0]]
+        (torch.Size([20, 3, 32, 32]), 'automobile')
+        >>> rest, held_out = some.split(10)
+        >>> len(rest), len(rest[:3]), rest.resized(64).images.shape
+        (10, 3, torch.Size([10, 3, 64, 64]))
     """
 
     images: Tensor

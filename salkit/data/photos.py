@@ -33,6 +33,13 @@ def read_photo(path: str | os.PathLike) -> Tensor:
         InputError: a HEIC file that Pillow can't read, one with more than 8 bits a channel that can't be read without
             loss, or one with more pixels than Pillow's limit (``2 * PIL.Image.MAX_IMAGE_PIXELS``).
         CorruptDataError: a damaged file, or none with a picture in it.
+
+    Example:
+        >>> from PIL import Image
+        >>> from salkit import data
+        >>> Image.new("L", (30, 20)).save("grey.png")
+        >>> data.read_photo("grey.png").shape
+        torch.Size([3, 20, 30])
     """
     from PIL import Image, ImageOps
 
@@ -102,6 +109,14 @@ def middle_square(photo: Tensor, size: int) -> Tensor:
 
     Raises:
         InputError: another shape or dtype, or ``size`` below 1.
+
+    Example:
+        >>> import torch
+        >>> from salkit import data
+        >>> photo = torch.tensor([0, 0, 255, 255, 0, 0], dtype=torch.uint8).expand(3, 2, 6)
+        >>> # only the bright middle is left
+        >>> data.middle_square(photo, 2).unique()
+        tensor([1.])
     """
     if photo.dtype != torch.uint8 or photo.ndim != 3 or len(photo) != 3 or not photo.numel():
         raise InputError(f"a photograph must be (3, H, W) uint8, not {photo.dtype} {tuple(photo.shape)}")
@@ -119,7 +134,15 @@ def place_back(maps: Tensor, height: int, width: int) -> Tensor:
         height, width: of the photograph.
 
     Returns:
-        ``(N, height, width)`` float32 on the CPU; the square is scaled as in :func:`middle_square`.
+        ``(N, height, width)`` float32 on the CPU; the square is scaled as in `middle_square`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import data
+        >>> # a photograph of 2 x 4 pixels
+        >>> data.place_back(torch.ones(1, 2, 2), 2, 4)
+        tensor([[[0., 1., 1., 0.],
+                 [0., 1., 1., 0.]]])
     """
     whole = torch.zeros(len(maps), height, width)
     side = min(height, width)

@@ -45,6 +45,13 @@ def curves(
 
     Raises:
         InputError: lengths that don't fit, no series, an interval that does not hold its mean.
+
+    Example:
+        >>> from salkit import display
+        >>> scores = {"gradcam": [0.9, 0.4, 0.1],
+        ...           "random": ([0.9, 0.6, 0.1], [0.8, 0.5, 0.0], [1.0, 0.7, 0.2])}  # with an interval
+        >>> display.curves([0, 0.5, 1], scores, "share of the pixels deleted", "probability")
+        <Figure with 1 panel>
     """
     x = _vector(x, "x")
     if len(x) < 2 or not np.isfinite(x).all() or (np.diff(x) <= 0).any():
@@ -102,7 +109,7 @@ def intervals(
 
     Args:
         rows: for each name an object with ``mean``, ``low``, ``high`` and ``n`` (how many samples), such as
-            ``salkit.evaluation.mean_interval`` returns. A mean of NaN leaves the row empty.
+            `salkit.evaluation.mean_interval` returns. A mean of NaN leaves the row empty.
         xlabel: what is measured, with the unit.
         title: over the figure.
         chance: what an uninformed map would reach, drawn as a dashed line.
@@ -113,6 +120,13 @@ def intervals(
 
     Raises:
         InputError: no rows, a missing attribute, an interval that does not hold its mean.
+
+    Example:
+        >>> from salkit import display, evaluation
+        >>> rows = {"gradcam": evaluation.mean_interval([0.6, 0.7, 0.9]),
+        ...         "edges": evaluation.mean_interval([0.3, 0.4, 0.2])}
+        >>> display.intervals(rows, "share of the map on the object", chance=0.25)
+        <Figure with 1 panel>
     """
     if not rows:
         raise InputError("there are no rows to draw")

@@ -17,9 +17,18 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class Thresholded(NamedTuple):
-    """Attributes:
-    images: ``(N, H, W, 3)`` float32 in [0, 1], the chosen pixels as they are and the others dimmed.
-    mask: ``(N, H, W)`` bool, the chosen pixels.
+    """What `threshold` has chosen.
+
+    Attributes:
+        images: ``(N, H, W, 3)`` float32 in [0, 1], the chosen pixels as they are and the others dimmed.
+        mask: ``(N, H, W)`` bool, the chosen pixels.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> kept = display.threshold(torch.ones(1, 3, 1, 2), torch.tensor([[[0.2, 1.0]]]))
+        >>> kept.images[..., 0], kept.mask
+        (array([[[0.3, 1. ]]], dtype=float32), array([[[False,  True]]]))
     """
 
     images: np.ndarray
@@ -34,6 +43,12 @@ def pictures(images: Tensor) -> np.ndarray:
 
     Raises:
         InputError: another shape, or values out of range, which means that the image was normalised for a network.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> display.pictures(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)).shape
+        (1, 2, 2, 3)
     """
     images = torch.as_tensor(images).detach().cpu()
     if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] == 3:
@@ -68,8 +83,8 @@ def overlay(
     ``(1 - a) * image + a * colour(heat)`` with ``a = alpha * |heat|``.
 
     Args:
-        images: see :func:`pictures`.
-        heat: ``(N, h, w)`` or ``(N, 1, h, w)`` from :func:`heatmap`, in [0, 1] or [-1, 1]. A grid coarser than
+        images: see `pictures`.
+        heat: ``(N, h, w)`` or ``(N, 1, h, w)`` from `heatmap`, in [0, 1] or [-1, 1]. A grid coarser than
             the image is enlarged (bilinear, ``align_corners=False``).
         alpha: how much the hottest pixel covers of the image, 0 to 1.
         cmap: name of a matplotlib colour map; by default a perceptually uniform one, or a diverging one when signed.
@@ -77,10 +92,18 @@ def overlay(
         grey: take the colour out of the image, so that every colour in the result is heat.
 
     Returns:
-        ``(N, H, W, 3)`` float32 in [0, 1], ready for ``imshow`` and :func:`grid`.
+        ``(N, H, W, 3)`` float32 in [0, 1], ready for ``imshow`` and `grid`.
 
     Raises:
         InputError: shapes that don't fit together, heat or images out of range, or an unknown colour map.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> images, heat = torch.full((1, 3, 1, 2), 0.5), torch.tensor([[[0.0, 1.0]]])
+        >>> display.overlay(images, heat).round(2)  # grey where it is cold
+        array([[[[0.5 , 0.5 , 0.5 ],
+                 [0.92, 0.92, 0.62]]]], dtype=float32)
     """
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha must lie in 0 .. 1, not {alpha}")
@@ -99,13 +122,20 @@ def threshold(images: Tensor, heat: Tensor, level: float = 0.5, *, dim: float = 
     """Keep the pixels whose heat is at least ``level``, and dim the others.
 
     Args:
-        images: see :func:`pictures`.
-        heat: as in :func:`overlay`. Of a signed map, the positive evidence counts.
+        images: see `pictures`.
+        heat: as in `overlay`. Of a signed map, the positive evidence counts.
         level: the threshold, over 0 and at most 1; Wu takes 0.5 of the min-max scaled map.
         dim: brightness of the other pixels, 0 (black) to 1 (unchanged).
 
     Raises:
         InputError: shapes that don't fit together, or values out of range.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> images, heat = torch.ones(1, 3, 1, 3), torch.tensor([[[0.2, 0.5, 1.0]]])
+        >>> display.threshold(images, heat).mask
+        array([[[False,  True,  True]]])
     """
     if not 0 < level <= 1:
         raise InputError(f"level must be over 0 and at most 1, not {level}: it is compared with heat in [0, 1]")

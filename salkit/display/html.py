@@ -46,6 +46,12 @@ class Slider:
     Attributes:
         html: the whole slider, for any page.
         labels: of its frames.
+
+    Example:
+        >>> from salkit import data, display
+        >>> moving = display.slider(data.scenes(2).images, ["before", "after"], title="Training")
+        >>> "<input" in moving.html
+        True
     """
 
     html: str
@@ -76,6 +82,12 @@ def slider(frames: Sequence, labels: Sequence[str], title: str = "", alt: str | 
 
     Raises:
         InputError: no frames, numbers that don't match, no text for ``alt`` at all, or a frame that is no image.
+
+    Example:
+        >>> from salkit import data, display
+        >>> epochs = ["epoch 1", "epoch 2", "epoch 3"]
+        >>> display.slider(data.scenes(3).images, epochs, title="Epoch").labels
+        ('epoch 1', 'epoch 2', 'epoch 3')
     """
     frames, labels = list(frames), tuple(str(label) for label in labels)
     if not frames or len(frames) != len(labels):

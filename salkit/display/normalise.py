@@ -31,6 +31,14 @@ def reduce_channels(maps: Tensor, channel: str = "max_abs") -> Tensor:
 
     Raises:
         InputError: another shape or an unknown ``channel``; NaN or infinity in a map.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> # two channels of two pixels
+        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])
+        >>> display.reduce_channels(maps), display.reduce_channels(maps, "sum")
+        (tensor([[[2., 4.]]], dtype=torch.float64), tensor([[[ 3., -4.]]], dtype=torch.float64))
     """
     maps = _finite(maps)
     if maps.ndim != 4 or not maps.shape[1]:
@@ -53,7 +61,7 @@ def heatmap(
 
     Args:
         maps: ``(N, C, H, W)``, or ``(N, H, W)``, which has been reduced before and is scaled as it is.
-        channel: see :func:`reduce_channels`. By default ``"max_abs"``, or ``"sum"`` when ``signed``.
+        channel: see `reduce_channels`. By default ``"max_abs"``, or ``"sum"`` when ``signed``.
         signed: keep the sign.
         percentile: let this percentile of the values (signed: of the magnitudes) be the upper end of the scale
             in place of the largest, so that one extreme pixel doesn't darken the rest; what lies above is cut off.
@@ -64,6 +72,14 @@ def heatmap(
 
     Raises:
         InputError: wrong shape or option; NaN or infinity in a map; ``signed`` with a channel rule that drops the sign.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> # two channels of two pixels
+        >>> maps = torch.tensor([[[[1.0, -4.0]], [[2.0, 0.0]]]])
+        >>> display.heatmap(maps), display.heatmap(maps, signed=True)
+        (tensor([[[0., 1.]]]), tensor([[[ 0.7500, -1.0000]]]))
     """
     if percentile is not None and not 0 < percentile <= 100:
         raise InputError(f"percentile must be over 0 and at most 100, not {percentile}")
@@ -98,6 +114,13 @@ def raw_range(maps: Tensor) -> Tensor:
 
     Raises:
         InputError: NaN or infinity in a map, or maps without values.
+
+    Example:
+        >>> import torch
+        >>> from salkit import display
+        >>> display.raw_range(torch.tensor([[[-0.5, 2.0]], [[0.0, 1.0]]]))
+        tensor([[-0.5000,  2.0000],
+                [ 0.0000,  1.0000]], dtype=torch.float64)
     """
     maps = _finite(maps)
     if maps.ndim < 2 or not maps[:1].numel():

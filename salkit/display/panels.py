@@ -56,6 +56,14 @@ def grid(
 
     Raises:
         InputError: rows of unequal length, labels that don't match, arrays that are none of the above, NaN in a map.
+
+    Example:
+        >>> import torch, salkit
+        >>> from salkit import data, display
+        >>> some = data.scenes(3)
+        >>> edges = display.heatmap(salkit.edge_map(torch.nn.Identity(), some.pixels()))
+        >>> display.grid([some.images, edges], row_labels=["picture", "edges"])
+        <Figure with 7 panels>
     """
     panels = _panels(rows)
     shape = (len(panels), len(panels[0]))

@@ -56,6 +56,14 @@ class Figure(MatplotlibFigure):
 
     pyplot doesn't know it, so nothing draws it a second time and nothing has to be closed. It is always
     white, like a printed page, and so can be read in a dark notebook, too. ``savefig`` works as ever.
+
+    Example:
+        >>> import io
+        >>> from salkit import data, display
+        >>> file = io.BytesIO()
+        >>> display.grid([data.scenes(3).images]).savefig(file, format="png")
+        >>> file.getvalue()[1:4]
+        b'PNG'
     """
 
     def __init__(self, *args, **kwargs):

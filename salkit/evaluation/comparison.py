@@ -39,6 +39,17 @@ class Case:
         labels: ``(n,)`` int64, the true classes.
         masks: ``{part: (n, H, W) bool}``, or nothing in it.
         others: for each image the mean of all other images of the dataset, in the shape of ``inputs``.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course, data
+        >>> def upper_half(maps, case):
+        ...     half = case.inputs.shape[2] // 2
+        ...     return maps[:, :, :half].abs().sum((1, 2, 3)) / maps.abs().sum((1, 2, 3))
+        >>> print(salkit.compare(course.HandWired(), data.scenes(8, classes=["deer", "ship"]),
+        ...                      {"random": salkit.random_map}, {"upper half": upper_half}, progress=False))
+                upper half
+        random  0.504 [0.502, 0.507] (n = 8)
     """
 
     model: nn.Module
@@ -54,7 +65,17 @@ Score = Callable[[Tensor, Case], Tensor]
 
 
 def on_mask(score: Callable[..., Tensor], part: str = "object", **options) -> Score:
-    """A ground-truth score on one of the dataset's masks, for :func:`compare`: ``on_mask(relevance_mass, "mark")``."""
+    """A ground-truth score on one of the dataset's masks, for `compare`: ``on_mask(relevance_mass, "mark")``.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course, data, evaluation
+        >>> some = data.scenes(8, classes=["deer", "ship"], mark_bias=1.0)
+        >>> scores = {"hit": evaluation.on_mask(evaluation.pointing_game, "mark", tolerance=2)}
+        >>> print(salkit.compare(course.HandWired(), some, {"edges": salkit.edge_map}, scores, progress=False))
+               hit
+        edges  0.750 [0.500, 1.000] (n = 8)
+    """
 
     def scored(maps: Tensor, case: Case) -> Tensor:
         if part not in case.masks:
@@ -65,15 +86,36 @@ def on_mask(score: Callable[..., Tensor], part: str = "object", **options) -> Sc
 
 
 def by_deletion(**options) -> Score:
-    """The area under the deletion curve, for :func:`compare`; options as for :func:`~salkit.evaluation.deletion`.
+    """The area under the deletion curve, for `compare`; options as for `deletion`.
 
     Here ``baseline="mean"`` is the mean of all other images of the dataset.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course, data, evaluation
+        >>> some = data.scenes(4, classes=["deer", "ship"])
+        >>> scores = {"deletion": evaluation.by_deletion(baseline="blur")}
+        >>> methods = {"edges": salkit.edge_map}
+        >>> result = salkit.compare(course.HandWired(), some, methods, scores, progress=False)
+        >>> result.values.shape
+        torch.Size([1, 1, 4])
     """
     return lambda maps, case: _area(deletion, maps, case, options)
 
 
 def by_insertion(**options) -> Score:
-    """The area under the insertion curve, for :func:`compare`; otherwise like :func:`by_deletion`."""
+    """The area under the insertion curve, for `compare`; otherwise like `by_deletion`.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course, data, evaluation
+        >>> some = data.scenes(4, classes=["deer", "ship"])
+        >>> scores = {"insertion": evaluation.by_insertion(baseline="blur")}
+        >>> methods = {"edges": salkit.edge_map}
+        >>> result = salkit.compare(course.HandWired(), some, methods, scores, progress=False)
+        >>> result.values.shape
+        torch.Size([1, 1, 4])
+    """
     return lambda maps, case: _area(insertion, maps, case, options)
 
 
@@ -85,11 +127,19 @@ def _area(curve, maps: Tensor, case: Case, options: dict) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The table of :func:`compare`; printed, it shows a mean with its interval for each method and score.
+    """The table of `compare`; printed, it shows a mean with its interval for each method and score.
 
     Attributes:
         methods, scores: the names, in the order they were given.
         values: ``(methods, scores, N)`` float64, one number for each image.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> values = torch.tensor([[[0.9, 0.8, 0.7]], [[0.5, 0.6, 0.4]]], dtype=torch.float64)
+        >>> result = evaluation.Comparison(("gradcam", "random_map"), ("mass",), values)
+        >>> print(result.difference("gradcam", "random_map", "mass"))
+        0.300 [0.200, 0.400] (n = 3)
     """
 
     methods: tuple[str, ...]
@@ -179,10 +229,10 @@ def compare(
     Args:
         model: takes images in [0, 1]; the work is done on its device.
         data: images with their labels, and with masks for scores that need them.
-        methods: ``{name: method}``, each called as ``method(model, inputs, target)``, such as ``salkit.METHODS`` or a
+        methods: ``{name: method}``, each called as ``method(model, inputs, target)``, such as `salkit.METHODS` or a
             part of it.
-        scores: ``{name: score}``, each called as ``score(maps, case)``: :func:`on_mask`, :func:`by_deletion`,
-            :func:`by_insertion`, or your own.
+        scores: ``{name: score}``, each called as ``score(maps, case)``: `on_mask`, `by_deletion`,
+            `by_insertion`, or your own.
         target: the class to explain; ``"label"`` for the true one; ``None`` for the predicted one, which is found
             once and is the same for all methods. A callable is taken as it is.
         chunk_size: images at a time. A method that draws random numbers by the place in the batch gives another
@@ -196,6 +246,17 @@ def compare(
     Raises:
         InputError: nothing to compare, a method that does not apply to the model, unknown masks, scores that aren't
             ``(n,)``, or processes that were given different models or data.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course, data, evaluation
+        >>> some = data.scenes(8, classes=["deer", "ship"])
+        >>> methods = {"edges": salkit.edge_map, "random": salkit.random_map}
+        >>> scores = {"mass": evaluation.on_mask(evaluation.relevance_mass)}
+        >>> print(salkit.compare(course.HandWired(), some, methods, scores, progress=False))
+                mass
+        edges   0.482 [0.418, 0.535] (n = 8)
+        random  0.258 [0.230, 0.283] (n = 8)
     """
     _check(data, methods, scores, chunk_size)
     device = device_of(model)
@@ -300,7 +361,7 @@ def _check(data: ImageSet, methods: Mapping, scores: Mapping, chunk_size: int) -
 
 
 def _check_methods_apply(model: nn.Module, inputs: Tensor, methods: Mapping) -> None:
-    """Methods that can tell (those of ``salkit.METHODS``) are asked; half a night later would be late to learn it."""
+    """Methods that can tell (those of `salkit.METHODS`) are asked; half a night later would be late to learn it."""
     for name, method in methods.items():
         reason = method.why_not(model, inputs) if hasattr(method, "why_not") else None
         if reason:

@@ -10,7 +10,7 @@ All scores take maps and masks of the same spatial shape:
 
 They return ``(N,)`` float64 on the maps' device (on the CPU for ``mps``, which has no float64), in [0, 1]. An image
 whose mask is empty, or whose relevance is zero everywhere or not finite, has no score: NaN.
-:func:`~salkit.evaluation.mean_interval` drops it and says how many are left. All raise ``InputError`` when shapes or
+`salkit.evaluation.mean_interval` drops it and says how many are left. All raise ``InputError`` when shapes or
 dtypes don't fit. Where pixels tie, none is preferred for its place in the picture: they share the credit.
 """
 
@@ -32,6 +32,17 @@ def relevance_mass(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> 
     """Share of the map's whole relevance that lies on the mask (Arras et al. 2022, "relevance mass accuracy").
 
     A map without information scores the mask's share of the picture, so say that beside the number.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> maps = torch.tensor([[[3.0, 0.0], [-1.0, 0.0]]])
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> evaluation.relevance_mass(maps, masks).item()
+        0.75
+        >>> evaluation.relevance_mass(maps, masks, signed="positive").item()
+        1.0
     """
 
     def mass(relevance: Tensor, mask: Tensor) -> Tensor:
@@ -45,6 +56,16 @@ def relevance_rank(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> 
 
     Pixels tied at the k-th place share the places that are left, so the score is the mean over all ways to
     break the tie: a constant map scores the mask's share of the picture.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> maps = torch.tensor([[[3.0, 0.0], [-1.0, 0.0]]])
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # of the two largest, 3 and -1, one is on it
+        >>> evaluation.relevance_rank(maps, masks).item()
+        0.5
     """
 
     def rank(relevance: Tensor, mask: Tensor) -> Tensor:
@@ -64,9 +85,19 @@ def pointing_game(maps: Tensor, masks: Tensor, *, tolerance: int = 0, signed: st
     Pixels tied for the maximum share the point: with two of them, one on the mask, the score is 0.5.
 
     Args:
-        maps, masks, signed: see the module.
+        maps, masks, signed: see `salkit.evaluation.ground_truth`.
         tolerance: a point within so many pixels (Euclidean distance) of the mask is a hit as well;
             the paper takes 15 for photographs of several hundred pixels.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> maps = torch.tensor([[[3.0, 0.0], [3.0, 0.0]]])
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # two maxima, one of them on it
+        >>> evaluation.pointing_game(maps, masks).item()
+        0.5
     """
     if tolerance < 0:
         raise InputError(f"tolerance must not be negative, not {tolerance}")
@@ -83,6 +114,16 @@ def mask_auc(maps: Tensor, masks: Tensor, *, signed: str = "absolute") -> Tensor
 
     It is the probability that a random pixel on the mask is more relevant than one off it, a tie counting half:
     0.5 for a map without information, whatever the mask's size. A mask that covers everything has no score: NaN.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> maps = torch.tensor([[[3.0, 0.0], [1.0, 0.0]]])
+        >>> # the upper row
+        >>> masks = torch.tensor([[[True, True], [False, False]]])
+        >>> # 3 beats 1 and 0; 0 loses to 1 and ties with 0
+        >>> evaluation.mask_auc(maps, masks).item()
+        0.625
     """
 
     def auc(relevance: Tensor, mask: Tensor) -> Tensor:

@@ -28,6 +28,14 @@ class Curve:
         scores: ``(N, S)`` float64, the score of each image at each of them.
         area: ``(N,)`` float64, area under each curve by the trapezoid rule: the mean score on the way. For deletion
             lower is better, for insertion higher.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> fractions, scores = torch.tensor([0.0, 0.5, 1.0]), torch.tensor([[1.0, 0.0, 0.0]])
+        >>> # a triangle
+        >>> evaluation.Curve(fractions.double(), scores.double()).area
+        tensor([0.2500], dtype=torch.float64)
     """
 
     fractions: Tensor
@@ -73,6 +81,16 @@ def deletion(
         InputError: shapes that don't fit, an unknown baseline, fewer than 1 step, one input for ``"mean"``, or maps
             that aren't finite.
         TargetError: as for every method.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, evaluation, occlusion
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> maps = occlusion(model, image, 0, window=1, baseline=0.0)
+        >>> evaluation.deletion(model, image, maps, 0, steps=4, baseline=0.0, logits=True).scores
+        tensor([[0.1250, 0.0000, 0.0000, 0.0000, 0.0000]], dtype=torch.float64)
     """
     return _curve(model, inputs, maps, target, False, steps, baseline, absolute, logits, seed, batch_size)
 
@@ -92,13 +110,33 @@ def insertion(
 ) -> Curve:
     """The score while the most relevant pixels come into the baseline; a good map makes it rise early.
 
-    Arguments and errors: as for :func:`deletion`.
+    Arguments and errors are those of `deletion`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, evaluation, occlusion
+        >>> model, image = course.HandWired(size=4), torch.zeros(1, 3, 4, 4)
+        >>> # one red pixel; the model counts red on the left
+        >>> image[0, 0, 1, 0] = 1
+        >>> maps = occlusion(model, image, 0, window=1, baseline=0.0)
+        >>> evaluation.insertion(model, image, maps, 0, steps=4, baseline=0.0, logits=True).scores
+        tensor([[0.0000, 0.1250, 0.1250, 0.1250, 0.1250]], dtype=torch.float64)
     """
     return _curve(model, inputs, maps, target, True, steps, baseline, absolute, logits, seed, batch_size)
 
 
 def make_baseline(inputs: Tensor, baseline: str | float | Tensor) -> Tensor:
-    """What stands where a pixel is taken away, in the shape of ``inputs``; see :func:`deletion`."""
+    """What stands where a pixel is taken away, in the shape of ``inputs``; see `deletion`.
+
+    Example:
+        >>> import torch
+        >>> from salkit import evaluation
+        >>> images = torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)])
+        >>> # of the other image
+        >>> evaluation.make_baseline(images, "mean").flatten(1)
+        tensor([[1., 1., 1., 1.],
+                [0., 0., 0., 0.]])
+    """
     if isinstance(baseline, (int, float)):
         return torch.full_like(inputs, baseline)
     if isinstance(baseline, Tensor):

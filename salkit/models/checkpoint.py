@@ -1,6 +1,6 @@
 """Trained networks as files: safetensors with a record of how they came to be.
 
-A checkpoint is numbers and JSON. The network is built from its name in ``ARCHITECTURES``,
+A checkpoint is numbers and JSON. The network is built from its name in `salkit.models.ARCHITECTURES`,
 so loading a file never runs code from it.
 """
 
@@ -48,7 +48,7 @@ def save_checkpoint(
     Args:
         path: the file to write; its folder is made when it is missing.
         model: what ``ARCHITECTURES[architecture](**kwargs)`` builds, with trained weights.
-        architecture: a name in ``ARCHITECTURES``.
+        architecture: a name in `ARCHITECTURES`.
         kwargs: the arguments the network was built with: numbers, truth values, or lists of them.
         classes: the class names, in the order of the logits; by default those of ``data``.
         history: what ``fit`` returned, or a dict in its place.
@@ -66,6 +66,14 @@ def save_checkpoint(
             infinite (with ``half``: or too large for 16 bits), or the record doesn't fit into JSON, or the disk
             is full.
         OSError: the folder can't be written.
+
+    Example:
+        >>> from salkit import models
+        >>> options = {"num_classes": 2, "width": 4}
+        >>> model = models.small_cnn(**options)
+        >>> path = models.save_checkpoint("my.safetensors", model, architecture="small_cnn", kwargs=options)
+        >>> models.read_metadata(path)["parameters"]
+        8678
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -113,13 +121,22 @@ def save_checkpoint(
 
 
 def load_checkpoint(path, device: str | torch.device = "cpu") -> nn.Module:
-    """The network in a file written by ``save_checkpoint``: in float32, in evaluation mode, on ``device``.
+    """The network in a file written by `save_checkpoint`: in float32, in evaluation mode, on ``device``.
 
     Its class names are in ``model.classes`` (``None`` when the file has none).
 
     Raises:
         CheckpointError: no such file, a damaged one, one without salkit's record, an unknown architecture,
             or weights that do not fit it.
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> model, options = models.fc_net(2).eval(), {"num_classes": 2}
+        >>> path = models.save_checkpoint("my.safetensors", model, architecture="fc", kwargs=options)
+        >>> again, images = models.load_checkpoint(path), torch.zeros(1, 3, 32, 32)
+        >>> torch.allclose(again(images), model(images))
+        True
     """
     metadata = read_metadata(path)
     model = _build(metadata.get("architecture"), metadata.get("kwargs"), path)
@@ -139,6 +156,14 @@ def load_weights(model: nn.Module, path) -> nn.Module:
     Raises:
         CheckpointError: no such file, a damaged one, or names and shapes that differ from the model's; the
             message names the first differences, and the model is unchanged.
+
+    Example:
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from salkit import models
+        >>> save_file({"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, "ones.safetensors")
+        >>> models.load_weights(torch.nn.Linear(2, 1), "ones.safetensors").weight.data
+        tensor([[1., 1.]])
     """
     tensors = _read_tensors(path)
     _check_fits(model, tensors, path)
@@ -148,12 +173,19 @@ def load_weights(model: nn.Module, path) -> nn.Module:
 
 def read_metadata(path) -> dict:
     """The record in a checkpoint: ``architecture``, ``kwargs``, ``parameters``, ``classes``, ``history``,
-    ``recipe``, ``data``, ``date``, ``versions`` and what else was given to ``save_checkpoint``.
+    ``recipe``, ``data``, ``date``, ``versions`` and what else was given to `save_checkpoint`.
 
     Only the header of the file is read.
 
     Raises:
-        CheckpointError: no such file, a damaged one, or one that ``save_checkpoint`` did not write.
+        CheckpointError: no such file, a damaged one, or one that `save_checkpoint` did not write.
+
+    Example:
+        >>> from salkit import models
+        >>> path = models.save_checkpoint("my.safetensors", models.fc_net(), architecture="fc", accuracy=0.91)
+        >>> record = models.read_metadata(path)
+        >>> record["architecture"], record["accuracy"]
+        ('fc', 0.91)
     """
     with _open(path) as file:
         text = (file.metadata() or {}).get(_KEY)

@@ -19,7 +19,14 @@ MNIST_STD = (0.3081,)
 
 
 class Normalize(nn.Module):
-    """``(x - mean) / std`` for each channel; ``mean`` and ``std`` are buffers, so there is nothing to train."""
+    """``(x - mean) / std`` for each channel; ``mean`` and ``std`` are buffers, so there is nothing to train.
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> models.Normalize(mean=(0.5,), std=(0.25,))(torch.ones(1, 1, 1, 2))
+        tensor([[[[2., 2.]]]])
+    """
 
     def __init__(self, mean, std):
         super().__init__()
@@ -43,7 +50,14 @@ def _linear_stack(*widths: int) -> list[nn.Module]:
 
 
 def fc_net(num_classes: int = 10) -> nn.Sequential:
-    """Fully connected network for 3x32x32 images: 3072-1024-1024-512-256-128-32-10 (4,889,834 parameters)."""
+    """Fully connected network for 3x32x32 images: 3072-1024-1024-512-256-128-32-10 (4,889,834 parameters).
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> models.fc_net()(torch.zeros(5, 3, 32, 32)).shape
+        torch.Size([5, 10])
+    """
     return _with_normalize(
         nn.Sequential(nn.Flatten(), *_linear_stack(3 * 32 * 32, 1024, 1024, 512, 256, 128, 32, num_classes))
     )
@@ -56,6 +70,14 @@ def shallow_cnn(num_classes: int = 10, *, relu: bool = False) -> nn.Sequential:
         num_classes: number of logits.
         relu: put a ReLU after every convolution. The network as published has none there,
             so its three convolutions together are one linear map.
+
+    Example:
+        >>> from torch import nn
+        >>> from salkit import models
+        >>> sum(isinstance(layer, nn.ReLU) for layer in models.shallow_cnn().modules())
+        3
+        >>> sum(isinstance(layer, nn.ReLU) for layer in models.shallow_cnn(relu=True).modules())
+        6
     """
     convolutions: list[nn.Module] = []
     for before, after in ((3, 16), (16, 32), (32, 64)):
@@ -80,6 +102,11 @@ def resnet18(num_classes: int = 10, *, strides: tuple[int, int] = (2, 2)) -> nn.
         strides: of the first convolution and of the max pool. torchvision's ``(2, 2)`` is made for
             224-pixel images and leaves 8x8 of a 32-pixel one before the first block; ``(1, 2)`` leaves 16x16.
             Strides hold no weights, so the parameter count does not change.
+
+    Example:
+        >>> from salkit import models
+        >>> models.count_parameters(models.resnet18(strides=(1, 2)))
+        11181642
     """
     from torchvision.models import resnet18 as torchvision_resnet18
 
@@ -103,6 +130,11 @@ def efficientnet_b0(
         strides: of the stem and of the second stage; torchvision's ``(2, 2)`` is made for 224-pixel images.
         dropout: before the last layer; torchvision's value by default.
         stochastic_depth: highest probability to skip a block in training; torchvision's value by default.
+
+    Example:
+        >>> from salkit import models
+        >>> models.count_parameters(models.efficientnet_b0())
+        4020358
     """
     from torchvision.models import efficientnet_b0 as torchvision_efficientnet_b0
 
@@ -127,6 +159,13 @@ def small_cnn(
         num_classes: number of logits.
         width: channels of the first convolution; the others have 2, 4, 4 and 8 times as many.
         strides: of the five convolutions. ``(2, 2, 2, 2, 1)`` makes an 8x8 grid of 128 pixels. Strides hold no weights.
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> model = models.small_cnn(3, width=8).eval()
+        >>> model(torch.zeros(1, 3, 100, 60)).shape  # images of any size
+        torch.Size([1, 3])
     """
     channels = [3, *(width * times for times in (1, 2, 4, 4, 8))]
     features: list[nn.Module] = []
@@ -148,6 +187,12 @@ def cnn_48_96_192(num_classes: int = 10, *, channels: int = 3, size: int = 32) -
         num_classes: number of logits.
         channels: 3, normalised as CIFAR-10, or 1, normalised as MNIST.
         size: height and width of the images; a multiple of 4.
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> models.cnn_48_96_192(channels=1, size=28)(torch.zeros(1, 1, 28, 28)).shape
+        torch.Size([1, 10])
     """
     net = nn.Sequential(
         OrderedDict(
@@ -167,6 +212,11 @@ def alexnet(num_classes: int = 10) -> nn.Sequential:
 
     torchvision's own head has 54 of its 57 million weights. For images of at least 63 pixels
     (Krizhevsky, Sutskever, Hinton 2012).
+
+    Example:
+        >>> from salkit import models
+        >>> models.count_parameters(models.alexnet())
+        2472266
     """
     from torchvision.models import alexnet as torchvision_alexnet
 
@@ -178,6 +228,11 @@ def vgg11(num_classes: int = 10) -> nn.Sequential:
 
     torchvision's own head has 120 of its 129 million weights. For images of at least 32 pixels
     (Simonyan and Zisserman 2015).
+
+    Example:
+        >>> from salkit import models
+        >>> models.count_parameters(models.vgg11())
+        9225610
     """
     from torchvision.models import vgg11 as torchvision_vgg11
 
@@ -209,5 +264,13 @@ ARCHITECTURES = {
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable and frozen weights; buffers (running statistics, mean and std) don't count."""
+    """Number of trainable and frozen weights; buffers (running statistics, mean and std) don't count.
+
+    Example:
+        >>> import torch
+        >>> from salkit import models
+        >>> # 2 x 3 weights and 3 biases
+        >>> models.count_parameters(torch.nn.Linear(2, 3))
+        9
+    """
     return sum(parameter.numel() for parameter in model.parameters())

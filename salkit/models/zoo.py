@@ -32,7 +32,13 @@ REPOSITORY = "https://github.com/salkit/salkit"
 
 
 def trained_names() -> tuple[str, ...]:
-    """The names that ``trained`` takes: ``"resnet18"`` learnt CIFAR-10, and ``"mnist-..."`` says what it learnt."""
+    """The names that `trained` takes: ``"resnet18"`` learnt CIFAR-10, and ``"mnist-..."`` says what it learnt.
+
+    Example:
+        >>> from salkit import models
+        >>> "small_cnn" in models.trained_names()
+        True
+    """
     return tuple(sorted(_table()))
 
 
@@ -50,20 +56,32 @@ def trained(name: str, device: str | torch.device = "cpu") -> nn.Module:
         CheckpointError: there is no such network; the message lists those there are.
         DataUnavailableError: the file is nowhere and can't be downloaded, or the download has a wrong checksum, or
             the cache can't be written; the message says what to do.
+
+    Example:
+        >>> from salkit import data, models
+        >>> model, some = models.trained("small_cnn"), data.scenes(1)
+        >>> model(some.pixels()).shape, model.classes[:3]
+        (torch.Size([1, 10]), ('airplane', 'automobile', 'bird'))
     """
     return load_checkpoint(_trained_file(name), device)
 
 
 def trained_metadata(name: str) -> dict:
-    """How the network ``trained(name)`` was trained: see ``read_metadata``. The file is found, and the errors are
-    raised, as there."""
+    """How the network ``trained(name)`` was trained: see `read_metadata`. The file is found, and the errors are
+    raised, as there.
+
+    Example:
+        >>> from salkit import models
+        >>> models.trained_metadata("small_cnn")["architecture"]
+        'small_cnn'
+    """
     return read_metadata(_trained_file(name))
 
 
 def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool = True) -> nn.Module:
     """A classifier trained on ImageNet, in evaluation mode.
 
-    It takes ``(N, 3, H, W)`` images in [0, 1]: a ``Normalize`` with the network's own mean and standard deviation
+    It takes ``(N, 3, H, W)`` images in [0, 1]: a `Normalize` with the network's own mean and standard deviation
     is its first layer (``model.normalize``, then ``model.net``). ``model.classes`` has the 1,000 class names, and
     ``model.size`` is the image size it was trained for.
 
@@ -82,6 +100,12 @@ def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool 
         CheckpointError: the file is damaged or belongs to another network.
         DataUnavailableError: there is no file, and no network to download one or no leave to do so.
         CorruptDataError: the download had the wrong checksum.
+
+    Example:
+        >>> from salkit import models
+        >>> model = models.pretrained("resnet18")  # doctest: +SKIP
+        >>> model.size, model.classes[0]  # doctest: +SKIP
+        (224, 'tench')
     """
     # Initial weights are drawn from the global generator, to be replaced at once: leave that as it was.
     with torch.random.fork_rng(devices=[]):
@@ -104,12 +128,17 @@ def imagenet_classes(name: str) -> tuple[str, ...]:
 
     Raises:
         InputError: torchvision has no classifier of this name.
+
+    Example:
+        >>> from salkit import models
+        >>> models.imagenet_classes("resnet18")[:3]
+        ('tench', 'goldfish', 'great white shark')
     """
     return tuple(_default_weights("mobilenet_v2" if name == LITE else name).meta["categories"])
 
 
 def weights_file(name: str) -> Path | None:
-    """Where ``pretrained`` looks first: ``$SALKIT_DATA/weights/<name>.safetensors``; ``None`` if that isn't set."""
+    """Where `pretrained` looks first: ``$SALKIT_DATA/weights/<name>.safetensors``; ``None`` if that isn't set."""
     folder = data_dir()
     return folder / "weights" / f"{name}.safetensors" if folder else None
 
@@ -127,10 +156,16 @@ def _weights_folder() -> Path:
 
 
 def find_trained(name: str) -> Path | None:
-    """The file of a network of the course, whole and right, or ``None`` where ``trained`` would download it.
+    """The file of a network of the course, whole and right, or ``None`` where `trained` would download it.
 
     Raises:
         CheckpointError: there is no such network.
+
+    Example:
+        >>> from salkit import models
+        >>> path = models.find_trained("small_cnn")  # a Path, or None
+        >>> path is None or path.suffix
+        '.safetensors'
     """
     if name not in _table():
         raise CheckpointError(f"salkit has no trained network {name!r}; there are: {', '.join(trained_names())}")

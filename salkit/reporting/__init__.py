@@ -15,9 +15,9 @@ from ..data import ImageSet
 from ..errors import InputError, SalkitWarning
 from .layout import page
 from .measurements import CONTROLS, METHODS_SHOWN, measure
-from .subjects import Pictures, collect, find_pictures, load_model, subject
+from .subjects import Pictures, Subject, collect, find_pictures, load_model, subject
 
-__all__ = ["CONTROLS", "METHODS_SHOWN", "Pictures", "collect", "load_model", "report", "subject"]
+__all__ = ["CONTROLS", "METHODS_SHOWN", "Pictures", "Subject", "collect", "load_model", "report", "subject"]
 
 
 def report(
@@ -45,12 +45,12 @@ def report(
         model: a network that takes images in [0, 1], in which case it is left as it was; or what
             ``salkit explain --model`` takes: a torchvision name, a checkpoint file, ``cifar10-NAME``, or
             ``module:function``, a function that returns a network.
-        images: an :class:`~salkit.data.ImageSet`, a float tensor ``(N, C, H, W)`` in [0, 1], a file, a folder, or a
+        images: an `salkit.data.ImageSet`, a float tensor ``(N, C, H, W)`` in [0, 1], a file, a folder, or a
             list of files and folders. Of a picture file the network sees the middle square. Of several, those that
             can't be read are skipped.
         output: the file to write, ``.html``; without it the page is returned as text.
-        methods: names from ``salkit.METHODS``; by default those of ``METHODS_SHOWN`` that apply to the model. The
-            controls, an edge map and a random map, are always there.
+        methods: names from `salkit.METHODS`; by default those of `salkit.reporting.METHODS_SHOWN` that apply to the
+            model. The controls, an edge map and a random map, are always there.
         target: the class to explain, by number or name; by default the predicted one of each image.
         classes: the names of the classes, in the order of the outputs; by default ``model.classes``. Of a single output
             those of no and yes, or the latter alone.
@@ -74,6 +74,14 @@ def report(
 
     Warns:
         SalkitWarning: at the end, once for each picture that was skipped. Warnings of the methods stand on the page.
+
+    Example:
+        >>> import salkit
+        >>> from salkit import course
+        >>> model, images = course.HandWired(size=32), course.colour_tiles(1, size=32)
+        >>> page = salkit.report(model, images, methods=["gradient"], progress=False)
+        >>> page[:15]
+        '<!doctype html>'
     """
     path = None if output is None else Path(output)
     if path is not None and path.suffix.lower() not in (".html", ".htm"):

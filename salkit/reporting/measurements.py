@@ -102,7 +102,7 @@ def measure(
     """Explain every image with every method, and put the maps on trial.
 
     Raises:
-        InputError, TargetError: see ``salkit.report``; before any map is computed.
+        InputError, TargetError: see `salkit.report`; before any map is computed.
     """
     with warnings.catch_warnings(record=True) as caught, foreign_errors("the report"):
         warnings.simplefilter("always")

@@ -34,6 +34,11 @@ class Subject:
         classes: names in the order of the logits, or ``None`` where nobody knows them.
         parameters: how many numbers were learnt.
         digest: SHA-256 of all weights and buffers, with their names.
+
+    Example:
+        >>> from salkit import course, reporting
+        >>> reporting.subject(course.HandWired(size=8), name="by hand").name
+        'by hand'
     """
 
     model: nn.Module
@@ -58,6 +63,12 @@ class Pictures:
         source: where they come from, in words.
         total: how many there were to choose from.
         skipped: what is wrong with the files that could not be read, a sentence each.
+
+    Example:
+        >>> from salkit import data, reporting
+        >>> some = reporting.collect(data.scenes(10), size=32, at_most=4)
+        >>> some.inputs.shape, some.total, some.source
+        (torch.Size([4, 3, 32, 32]), 10, 'Scenes, drawn by salkit')
     """
 
     inputs: Tensor
@@ -89,7 +100,13 @@ def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
 
     Raises:
         InputError: there is no such network, or the function does not return one.
-        CheckpointError, DataUnavailableError, CorruptDataError: see ``salkit.models``.
+        CheckpointError, DataUnavailableError, CorruptDataError: see `salkit.models`.
+
+    Example:
+        >>> from salkit import reporting
+        >>> model, size = reporting.load_model("cifar10-small_cnn", "cpu")
+        >>> size, model.classes[:3]
+        (32, ('airplane', 'automobile', 'bird'))
     """
     from .. import models
 
@@ -134,7 +151,14 @@ def _import_model(path: str) -> nn.Module:
 
 
 def subject(model: nn.Module, *, name: str | None = None, classes: Sequence[str] | None = None) -> Subject:
-    """The network with what is to be said about it."""
+    """The network with what is to be said about it.
+
+    Example:
+        >>> from salkit import course, reporting
+        >>> who = reporting.subject(course.HandWired(size=8), name="by hand", classes=["red", "blue"])
+        >>> who.name, who.parameters, len(who.digest)
+        ('by hand', 268, 64)
+    """
     if not isinstance(model, nn.Module):
         raise InputError(f"the model must be a torch.nn.Module or the name of one, not {type(model).__name__}")
     known = classes or getattr(model, "classes", None)
@@ -231,11 +255,16 @@ def read_pictures(files: Sequence[Path], skipped: list[str]) -> Iterator[tuple[P
 
 
 def collect(images, *, size: int, at_most: int) -> Pictures:
-    """Images of any kind that ``report`` takes; of more than ``at_most``, so many at even distances.
+    """Images of any kind that `salkit.report` takes; of more than ``at_most``, so many at even distances.
 
     Raises:
         InputError: no images, or a tensor that is no batch of images in [0, 1].
         CorruptDataError: none of the pictures can be read.
+
+    Example:
+        >>> from salkit import data, reporting
+        >>> reporting.collect(data.scenes(10), size=32, at_most=4).names
+        ('image 0', 'image 2', 'image 5', 'image 7')
     """
     if at_most < 1:
         raise InputError(f"at_most must be at least 1, not {at_most}")

@@ -57,6 +57,16 @@ def cascade(
     Raises:
         InputError: at the call: unknown, repeated or parameter-free names, or an unknown ``init``; for ``"own"``, a
             module that holds weights but has no ``reset_parameters``.
+
+    Example:
+        >>> import torch, salkit
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+        >>> [name for name, copy in salkit.sanity.cascade(model)]
+        ['2', '0']
+        >>> name, copy = next(salkit.sanity.cascade(model))
+        >>> torch.equal(copy[0].weight, model[0].weight), torch.equal(copy[2].weight, model[2].weight)
+        (True, False)
     """
     return _randomised(model, layers, init, std, seed, accumulate=True)
 
@@ -71,7 +81,15 @@ def independent(
 ) -> Iterator[tuple[str, nn.Module]]:
     """Independent randomisation: one layer at a time, all others as they were learnt.
 
-    Arguments, what is yielded and what is raised: as for :func:`cascade`.
+    Arguments, result and errors are those of `cascade`.
+
+    Example:
+        >>> import torch, salkit
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+        >>> *_, (name, copy) = salkit.sanity.independent(model)
+        >>> name, torch.equal(copy[0].weight, model[0].weight), torch.equal(copy[2].weight, model[2].weight)
+        ('0', False, True)
     """
     return _randomised(model, layers, init, std, seed, accumulate=False)
 
@@ -84,6 +102,11 @@ def default_layers(model: nn.Module, inputs: Tensor | None = None) -> list[str]:
         inputs: ``(N, ...)``. With them the order is that of the forward pass, and modules that it doesn't use are
             left out; one sample is enough. Without them it is the order in which the modules were registered,
             which for most networks is the same.
+
+    Example:
+        >>> from salkit import models, sanity
+        >>> sanity.default_layers(models.fc_net())
+        ['net.13', 'net.11', 'net.9', 'net.7', 'net.5', 'net.3', 'net.1']
     """
     names = {module: name for name, module in model.named_modules() if _own_parameters(module)}
     if inputs is None:
@@ -103,6 +126,12 @@ def permute_labels(data: ImageSet, *, seed: int = 0) -> ImageSet:
     """The same images with their labels dealt out again at random; how often each class occurs stays.
 
     A network can only learn such a set by heart, so nothing in its pictures is evidence for the class.
+
+    Example:
+        >>> from salkit import data, sanity
+        >>> some = data.scenes(6, classes=["deer", "ship"])
+        >>> some.labels, sanity.permute_labels(some).labels
+        (tensor([1, 0, 1, 0, 0, 1]), tensor([1, 1, 0, 1, 0, 0]))
     """
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     source = f"{data.source}, labels permuted" if data.source else "labels permuted"

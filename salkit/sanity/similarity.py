@@ -34,6 +34,15 @@ def spearman(a: Tensor, b: Tensor, *, absolute: bool = False) -> Tensor:
 
     Returns:
         ``(N,)`` in [-1, 1], equal to ``scipy.stats.spearmanr`` also where values tie (midranks).
+
+    Example:
+        >>> import torch
+        >>> from salkit import sanity
+        >>> a = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+        >>> round(sanity.spearman(a, a**2).item(), 6), round(sanity.spearman(a, -a).item(), 6)
+        (1.0, -1.0)
+        >>> round(sanity.spearman(a, -a, absolute=True).item(), 6)
+        1.0
     """
     a, b = _pair(a, b, absolute)
     return _in_chunks(lambda x, y: _pearson(midranks(x), midranks(y)), a.flatten(1), b.flatten(1))
@@ -42,8 +51,17 @@ def spearman(a: Tensor, b: Tensor, *, absolute: bool = False) -> Tensor:
 def spearman_by_rank_difference(a: Tensor, b: Tensor, *, absolute: bool = False) -> Tensor:
     """Spearman's correlation by the textbook's shortcut, ``1 - 6 sum(d^2) / (n (n^2 - 1))``.
 
-    Right only where no two values of a map tie; with ties it is off, and :func:`spearman` is not. It is here to
+    Right only where no two values of a map tie; with ties it is off, and `spearman` is not. It is here to
     show that. Arguments and result as there, but NaN only for constant and non-finite maps.
+
+    Example:
+        >>> import torch
+        >>> from salkit import sanity
+        >>> a, b = torch.tensor([[0.0, 0.0, 0.0, 1.0]]), torch.tensor([[0.0, 1.0, 2.0, 3.0]])
+        >>> round(sanity.spearman(a, b).item(), 3)
+        0.775
+        >>> round(sanity.spearman_by_rank_difference(a, b).item(), 3)
+        0.8
     """
 
     def rho(x: Tensor, y: Tensor) -> Tensor:
@@ -64,6 +82,15 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float) -> Tensor:
 
     Returns:
         ``(N,)`` in [-1, 1], equal to ``skimage.metrics.structural_similarity(a[i], b[i], data_range=data_range)``.
+
+    Example:
+        >>> import torch
+        >>> from salkit import sanity
+        >>> a = torch.linspace(0, 1, 64).reshape(1, 8, 8)
+        >>> round(sanity.ssim(a, a, data_range=1.0).item(), 2)
+        1.0
+        >>> round(sanity.ssim(a, 1 - a, data_range=1.0).item(), 2)
+        -0.95
     """
     if not data_range > 0:
         raise InputError(f"data_range must be positive, not {data_range}")
@@ -99,6 +126,16 @@ def hog_similarity(
         a, b: ``(N, H, W)`` or ``(N, 1, H, W)``, with room for one block: 24 x 24 pixels with the defaults.
         pixels_per_cell, cells_per_block, orientations: as for ``skimage.feature.hog``, which computes them.
             Adebayo et al. take cells of 16 pixels for pictures of 224.
+
+    Example:
+        >>> import torch
+        >>> from salkit import sanity
+        >>> # stripes
+        >>> upright = (torch.arange(32) % 8 < 4).float().expand(1, 32, 32)
+        >>> round(sanity.hog_similarity(upright, 0.5 * upright).item(), 2)
+        1.0
+        >>> round(sanity.hog_similarity(upright, upright.transpose(1, 2)).item(), 2)
+        -0.13
     """
     from skimage.feature import hog
 
@@ -127,8 +164,14 @@ def midranks(values: Tensor) -> Tensor:
         values: ``(N, P)``.
 
     Returns:
-        ``(N, P)`` float64, equal to ``scipy.stats.rankdata(values, axis=1)``. A row with a NaN has no order:
-        its ranks mean nothing.
+        ``(N, P)`` float64, equal to ``scipy.stats.rankdata(values, axis=1)``. A row with a NaN has no order,
+        and its ranks mean nothing.
+
+    Example:
+        >>> import torch
+        >>> from salkit import sanity
+        >>> sanity.midranks(torch.tensor([[5.0, 7.0, 5.0, 9.0]]))
+        tensor([[1.5000, 3.0000, 1.5000, 4.0000]], dtype=torch.float64)
     """
     ordered, order = values.sort(dim=1)
     position = torch.arange(values.shape[1], device=values.device).expand_as(order)

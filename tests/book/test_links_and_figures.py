@@ -36,6 +36,21 @@ def test_every_internal_link_leads_somewhere(html, name):
     assert dead_links(html, name) == []
 
 
+def test_every_link_between_the_package_and_its_source_leads_somewhere(html):
+    sources = [str(path.relative_to(html).with_suffix("")) for path in (html / "_modules").rglob("*.html")]
+    assert len(sources) > 30
+    assert [dead for name in sources for dead in dead_links(html, name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("book/api/")])
+def test_a_docstring_is_read_as_it_was_meant(html, name):
+    """A colon in the first sentence of "Returns" makes a type of what stands before it; marks may be left over."""
+    text = (html / f"{name}.html").read_text(encoding="utf-8").split("<article")[1].split("</article>")[0]
+    prose = re.sub(r"<[^>]+>", "", re.sub(r"<(pre|code|script|dt)\b.*?</\1>", "", text, flags=re.S))
+    assert "Return type" not in text
+    assert not re.search(r"`|::|\*\*|Args:|system-message", prose)
+
+
 def test_a_dead_link_would_be_seen(tmp_path):
     (tmp_path / "a.html").write_text('<a href="b.html#here"></a><a href="#top"></a><img src="no.png"><h1 id="x"></h1>')
     (tmp_path / "b.html").write_text('<a href="a.html#x"></a><a href="https://example.org/#y"></a>')

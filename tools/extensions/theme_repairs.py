@@ -1,10 +1,15 @@
-"""Sphinx extension: what the theme and the bibliography get wrong, put right in the pages they write."""
+"""Sphinx extension: what the theme, the bibliography and autodoc get wrong, put right in the pages they write."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
 
 # 1.5 MB of script that would redraw the icons which the style sheet has drawn already, from a font.
 ICON_SCRIPT = "_static/scripts/fontawesome.js"
@@ -16,9 +21,24 @@ REPAIRS = {
 }
 
 
+# A signature with a parameter to a line is a list of definitions without anything defined.
+SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>\s*', re.S)
+
+
 def repair(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    body = context.get("body", "")
     for wrong, right in REPAIRS.items():
-        context["body"] = context.get("body", "").replace(wrong, right)
+        body = body.replace(wrong, right)
+    body = SIGNATURE.sub(lambda match: match[1] + _lines(match[2]), body)
+    if pagename == "_modules/index":  # lists in a list, and not in its items
+        title, entries = body.split("</h1>", 1)
+        body = f"{title}</h1><ul>{re.sub('</?ul>', '', entries)}</ul>"
+    context["body"] = body
+
+
+def _lines(parameters: str) -> str:
+    lines = parameters.replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
 
 
 def name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
@@ -30,6 +50,16 @@ def name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict, d
         )
 
 
+def find_type(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> nodes.Node | None:
+    """What is named in a signature is looked for among the classes only; here among the names of types."""
+    if node.get("reftype") != "class":
+        return None
+    for name, place in env.get_domain("py").objects.items():
+        if place.objtype == "type" and f".{name}".endswith(f".{node['reftarget']}"):
+            return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contnode, name)
+    return None
+
+
 def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
     script = Path(app.outdir, ICON_SCRIPT)
     if error is None and script.exists():
@@ -39,5 +69,6 @@ def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("html-page-context", repair)
     app.connect("html-page-context", name_toggles, priority=600)  # after the theme has put its function there
+    app.connect("missing-reference", find_type)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,15 @@ def augment(
 
     Raises:
         InputError: a shift or a square that does not fit the images.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> images = torch.arange(12, dtype=torch.uint8).reshape(1, 1, 3, 4)
+        >>> course.augment(images, shift=1, generator=torch.Generator().manual_seed(0))
+        tensor([[[[6, 5, 4, 5],
+                  [2, 1, 0, 1],
+                  [6, 5, 4, 5]]]], dtype=torch.uint8)
     """
     n, _, height, width = images.shape
     for name, value, least in (("shift", shift, 0), ("cutout", cutout, 1)):

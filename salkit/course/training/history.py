@@ -21,6 +21,13 @@ class History:
             ``"loss_delta"``.
 
     Printed, and shown by a notebook, it is a table with the best epoch marked.
+
+    Example:
+        >>> from salkit import course
+        >>> rows = [{"epoch": 1, "val_accuracy": 0.5}, {"epoch": 2, "val_accuracy": 0.7}]
+        >>> history = course.History(rows, best_epoch=2)
+        >>> history.best, history["val_accuracy"]
+        ({'epoch': 2, 'val_accuracy': 0.7}, [0.5, 0.7])
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""``fit``, from top to bottom, and ``evaluate``.
+"""`fit`, from top to bottom, and `evaluate`.
 
 The whole dataset sits on the device as uint8; batches are cut, augmented and turned to floats there. There are no
 worker processes and no per-image Python.
@@ -43,6 +43,14 @@ def evaluate(model: nn.Module, data: ImageSet, *, batch_size: int | None = None)
 
     Raises:
         InputError: the set is empty.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, data
+        >>> some = data.scenes(8, classes=["deer", "ship"])
+        >>> loss, accuracy = course.evaluate(course.HandWired(), some)
+        >>> round(loss, 2), accuracy
+        (0.64, 0.875)
     """
     if not len(data):
         raise InputError("there are no images to evaluate the model on")
@@ -104,7 +112,7 @@ def fit(
         loss: of ``(n, classes)`` float32 logits and ``(n,)`` labels, averaged over the batch; the default is the
             cross-entropy with a label smoothing of 0.05.
         attack: adversarial training (Madry et al. 2018): called with the model, a batch of images in [0, 1] and
-            its labels, it gives the images to learn from instead, as ``salkit.attack.fgsm`` does. ``val`` stays clean.
+            its labels, it gives the images to learn from instead, as `salkit.attack.fgsm` does. ``val`` stays clean.
         average: ``moving_average(model)``: validate and return this average instead of the last step's weights.
         mixed_precision: autocast, bfloat16 where the device has it, else float16 with loss scaling.
             ``None``: on CUDA only.
@@ -113,8 +121,8 @@ def fit(
             interrupted, on the CPU bit for bit. The file stays when the training has ended: the same call then only
             gives its result again.
         on_epoch_end: one function or several, each called with the model (in training mode) and the history after
-            each epoch, for example to draw a map, or ``print_epoch``. Where one returns a text, in any process,
-            training ends and ``history.stopped`` is that text: see ``Patience`` and ``LossDelta``.
+            each epoch, for example to draw a map, or `print_epoch`. Where one returns a text, in any process,
+            training ends and ``history.stopped`` is that text: see `Patience` and `LossDelta`.
 
     Returns:
         The history. After Ctrl-C (or "interrupt" in a notebook) it holds the finished epochs, the model has
@@ -128,6 +136,13 @@ def fit(
         TrainingDivergedError: the loss became NaN or infinite. The model has its best weights so far.
 
     After any other exception, also one from ``on_epoch_end``, the model has its best weights so far as well.
+
+    Example:
+        >>> from salkit import course, data, models
+        >>> some = data.scenes(40, classes=["deer", "ship"])
+        >>> history = course.fit(models.small_cnn(2, width=4), some, some, epochs=2)
+        >>> [row["epoch"] for row in history.rows], history.stopped
+        ([1, 2], 'finished')
     """
     batches = train if isinstance(train, Batches) else Batches(train)
     forward, model = model, getattr(model, "_orig_mod", model)  # what torch.compile wraps

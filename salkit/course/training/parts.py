@@ -1,4 +1,4 @@
-"""What one hands to ``fit``: batches, optimizers, schedules, averages, and what happens after an epoch."""
+"""What one hands to `fit`: batches, optimizers, schedules, averages, and what happens after an epoch."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ class Batches:
 
     Raises:
         InputError: no images, a size below 1, or an augmentation that does not fit the images.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course, data
+        >>> batches = course.Batches(data.scenes(11), size=5, augment=None)
+        >>> [len(labels) for _, labels in batches.shuffled(torch.Generator().manual_seed(0))]
+        [5, 6]
     """
 
     images: ImageSet
@@ -77,6 +84,12 @@ def sgd(
 
     Raises:
         InputError: a number out of range.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> course.sgd(torch.nn.Linear(1, 1), lr=0.1).param_groups[0]["lr"]
+        0.1
     """
     in_range("lr", lr, 0 < lr < math.inf, "positive")
     in_range("momentum", momentum, 0 <= momentum < 1, "at least 0 and less than 1")
@@ -93,6 +106,15 @@ def clipped(optimizer: torch.optim.Optimizer, norm: float) -> torch.optim.Optimi
 
     Raises:
         InputError: the norm is not positive.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> weight = torch.zeros(1, requires_grad=True)
+        >>> weight.grad = torch.tensor([100.0])
+        >>> course.clipped(torch.optim.SGD([weight], lr=1.0), norm=1.0).step()
+        >>> weight.data
+        tensor([-1.])
     """
     in_range("the norm to clip at", norm, 0 < norm < math.inf, "positive")
 
@@ -108,6 +130,19 @@ def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
     """The one-cycle schedule (Smith 2018): up to the optimizer's learning rate and down to zero.
 
     The momentum, or the first beta of AdamW, swings by 0.05 about its value, against the learning rate.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> optimizer = course.sgd(torch.nn.Linear(1, 1), lr=0.1)
+        >>> schedule = course.one_cycle(optimizer, 10)
+        >>> for step in range(3):
+        ...     optimizer.step()
+        ...     schedule.step()
+        ...     print(round(optimizer.param_groups[0]["lr"], 3))
+        0.042
+        0.096
+        0.098
     """
     group = optimizer.param_groups[0]
     momentum = group["betas"][0] if "betas" in group else group["momentum"]
@@ -129,6 +164,15 @@ def moving_average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
 
     Raises:
         InputError: the decay is out of range.
+
+    Example:
+        >>> import torch
+        >>> from salkit import course
+        >>> model = torch.nn.Linear(1, 1)
+        >>> average = course.moving_average(model)
+        >>> average.update_parameters(model)
+        >>> torch.equal(average.module.weight, model.weight)
+        True
     """
     in_range("the average's decay", decay, 0 <= decay < 1, "at least 0 and less than 1")
     return AveragedModel(model, multi_avg_fn=partial(_move_towards, decay=decay), use_buffers=True)
@@ -142,7 +186,15 @@ def _move_towards(old: Sequence[Tensor], new: Sequence[Tensor], steps: Tensor, *
 
 @dataclass(frozen=True)
 class Patience:
-    """Stop when so many epochs in a row brought no better validation accuracy; for ``fit(on_epoch_end=...)``."""
+    """Stop when so many epochs in a row brought no better validation accuracy; for ``fit(on_epoch_end=...)``.
+
+    Example:
+        >>> from salkit import course
+        >>> rows = [{"val_accuracy": 0.5}, {"val_accuracy": 0.4}, {"val_accuracy": 0.3}]
+        >>> history = course.History(rows, best_epoch=1)
+        >>> course.Patience(2)(None, history), course.Patience(3)(None, history)
+        ('patience', None)
+    """
 
     epochs: int
 
@@ -155,7 +207,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class LossDelta:
-    """Stop when the training loss fell by less than this from one epoch to the next; for ``fit(on_epoch_end=...)``."""
+    """Stop when the training loss fell by less than this from one epoch to the next; for ``fit(on_epoch_end=...)``.
+
+    Example:
+        >>> from salkit import course
+        >>> history = course.History([{"train_loss": 1.0}, {"train_loss": 0.99}])
+        >>> course.LossDelta(0.1)(None, history), course.LossDelta(0.001)(None, history)
+        ('loss_delta', None)
+    """
 
     delta: float
 
@@ -168,7 +227,14 @@ class LossDelta:
 
 
 def print_epoch(model: nn.Module, history: History) -> None:
-    """A line on the epoch that has just ended; for ``fit(on_epoch_end=...)``."""
+    """A line on the epoch that has just ended; for ``fit(on_epoch_end=...)``.
+
+    Example:
+        >>> from salkit import course
+        >>> row = {"epoch": 1, "train_loss": 0.693, "val_accuracy": 0.5, "seconds": 2.0}
+        >>> course.print_epoch(None, course.History([row]))
+        epoch 1: loss 0.693, validation 50.0%, 2 s
+    """
     row = history.rows[-1]
     print(
         f"epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation {row['val_accuracy']:.1%}, "

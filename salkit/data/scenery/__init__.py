@@ -68,7 +68,7 @@ def scenes(
             quick the next time.
 
     Returns:
-        Images ``(n, 3, size, size)``, and in ``masks`` ``(n, size, size)`` bool:
+        Images ``(n, 3, size, size)``, and these ``masks``, ``(n, size, size)`` bool.
 
         - ``"object"``, ``"mark"`` and ``"background"``: every pixel is in exactly one of them. A pixel is the object's
           if the object covers any of it: outside the mask the picture would be the same without the object.
@@ -78,6 +78,15 @@ def scenes(
 
     Raises:
         InputError: when an argument has the wrong type or is out of range; before any drawing.
+
+    Example:
+        >>> from salkit import data
+        >>> # every deer stands in the snow
+        >>> some = data.scenes(20, background_bias=1.0)
+        >>> some.images.shape, some.source
+        (torch.Size([20, 3, 32, 32]), 'Scenes, drawn by salkit')
+        >>> (some.masks["object"] & some.masks["background"]).any().item()
+        False
     """
     recipe = _recipe(
         n, size, seed, classes, background_bias, mark_bias, mark, counter, objects, occlusion, noise, mixed=False
@@ -106,7 +115,16 @@ def scene_pairs(
     on ``first.masks["other"]``. The parts are those of the set's own object; ``"object"``, ``"other"``, ``"mark"`` and
     ``"background"`` are disjoint and complete. Background and mark follow the class of the first object.
 
-    The arguments and errors are those of ``scenes``; ``classes`` has at least two names.
+    The arguments and errors are those of `scenes`; ``classes`` has at least two names.
+
+    Example:
+        >>> import torch
+        >>> from salkit import data
+        >>> first, second = data.scene_pairs(4)
+        >>> torch.equal(first.images, second.images)
+        True
+        >>> torch.equal(first.masks["object"], second.masks["other"])
+        True
     """
     recipe = _recipe(n, size, seed, classes, background_bias, mark_bias, mark, counter, 2, occlusion, noise, mixed=True)
     pictures = _pictures(recipe, cache)

@@ -52,10 +52,10 @@ def gain(measured: Measured, method: str, kind: str) -> Interval:
 
 def at_least(interval: Interval, threshold: float) -> bool:
     """Whether the whole interval, or the one value there is, lies at the threshold or above."""
-    return _ends(interval)[0] >= threshold
+    return ends(interval)[0] >= threshold
 
 
-def _ends(interval: Interval) -> tuple[float, float]:
+def ends(interval: Interval) -> tuple[float, float]:
     """Of one image there is no interval, only its value; of none there is NaN, which no comparison finds true."""
     return (interval.mean, interval.mean) if interval.n < 2 else (interval.low, interval.high)
 
@@ -100,13 +100,13 @@ def _verdict(measured: Measured, method: str) -> Verdict:
     better = []
     for kind in ("deletion", "insertion"):
         difference = gain(measured, method, kind)
-        low, high = _ends(difference)
+        low, high = ends(difference)
         if low > 0:
             better.append(kind)
         elif high < 0:
             careful.append(f"By {kind} it found the pixels that matter worse than a random map ({brief(difference)}).")
     if better:
-        too = [kind for kind in better if _ends(gain(measured, "edge_map", kind))[0] > 0]
+        too = [kind for kind in better if ends(gain(measured, "edge_map", kind))[0] > 0]
         fine.append(
             f"It found the pixels that matter better than a random map, by {' and by '.join(better)}"
             + (f"; so did the edge map, by {' and by '.join(too)}." if too else ".")

@@ -11,13 +11,14 @@ import platform
 from datetime import datetime
 
 import torch
+from torch import Tensor
 
 from .. import __version__
 from ..display import Figure, curves, grid, heatmap, overlay
 from ..evaluation import Interval, mean_interval
 from . import verdicts as rules
 from .machine import version_of
-from .measurements import CONTROLS, STEPS, Measured, is_signed
+from .measurements import CONTROLS, CURVES, STEPS, Measured, is_signed
 
 _MARKS = {rules.NO: ("no", "✕"), rules.CARE: ("care", "!"), rules.OPEN: ("open", "○")}
 _PLACES = (("upper left", "top", "upper right"), ("left", "centre", "right"), ("lower left", "bottom", "lower right"))
@@ -37,7 +38,6 @@ _CONDITIONS = {
     "second class": "second class",
     "edges": "edge map",
 }
-_CURVES = ("deletion", "insertion")
 
 
 def page(measured: Measured, *, command: str | None = None) -> str:
@@ -48,7 +48,7 @@ def page(measured: Measured, *, command: str | None = None) -> str:
         command: how to make it again.
     """
     labels, device = measured.pictures.labels, measured.subject.device
-    absent = {"completeness"} if measured.gap is None else set()
+    absent = set() if measured.completeness else {"completeness"}
     not_compared = {"second class"} if measured.predictions.mirrored else set()
     conditions = {kind: title for kind, title in _CONDITIONS.items() if kind not in not_compared}
     packages = ("torch", "torchvision", "captum", "numpy")
@@ -61,7 +61,7 @@ def page(measured: Measured, *, command: str | None = None) -> str:
         now=datetime.now().astimezone(),
         titles={key: title for key, title in _TITLES.items() if key not in absent},
         verdicts=[(verdict, *_MARKS[verdict.grade]) for verdict in rules.verdicts(measured)],
-        hits=None if labels is None else int((measured.probabilities.argmax(1) == labels).sum()),
+        hits=None if labels is None else int((measured.predictions.probabilities.argmax(1) == labels).sum()),
         cards=[_card(measured, i) for i in range(len(measured.pictures))],
         conditions=conditions,
         similarities={
@@ -69,8 +69,8 @@ def page(measured: Measured, *, command: str | None = None) -> str:
             for name in measured.methods
         },
         scores={name: _scores(measured, name) for name in measured.methods},
-        charts={kind: _chart(measured, kind) for kind in _CURVES},
-        completeness=None if measured.gap is None else _completeness(measured),
+        charts={kind: _chart(measured, kind) for kind in CURVES},
+        completeness=measured.completeness and _completeness(measured),
         device="GPU: " + torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         versions=[f"salkit {__version__}", f"Python {platform.python_version()}"]
         + [f"{package} {version_of(package)}" for package in packages],
@@ -88,7 +88,7 @@ def _template():
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"label": _label, "count": _count, "spec": format}
+    environment.filters |= {"label": _label, "spec": format}
     environment.tests["signed"] = is_signed
     return environment.get_template("report.html.j2")
 
@@ -98,7 +98,7 @@ def _template():
 
 def _card(measured: Measured, i: int) -> dict:
     """What stands about one image."""
-    probabilities, classes, labels = measured.probabilities[i], measured.classes, measured.pictures.labels
+    probabilities, classes, labels = measured.predictions.probabilities[i], measured.classes, measured.pictures.labels
     likeliest = probabilities.topk(min(5, len(classes)))
     return dict(
         name=measured.pictures.names[i],
@@ -128,16 +128,17 @@ def _figure(measured: Measured, i: int) -> Figure:
 
 def _alt(measured: Measured, i: int) -> str:
     """What the figure shows, for those who don't see it: where each map has its largest value."""
-    found = []
-    for name in measured.methods:
-        heat = measured.maps[name][i]
-        row, column = divmod(int(heat.argmax()), heat.shape[1])
-        place = _PLACES[3 * row // heat.shape[0]][3 * column // heat.shape[1]]
-        constant = bool((heat == heat.flatten()[0]).all())
-        if name not in CONTROLS:
-            found.append(f"{name} is " + ("the same everywhere" if constant else f"highest at the {place}"))
+    asked = [name for name in measured.methods if name not in CONTROLS]
+    found = ", ".join(f"{name} is {_highest(measured.maps[name][i])}" for name in asked)
     explained = measured.classes[int(measured.explained[i])]
-    return f"The image and its maps for the class {explained}: {', '.join(found)}. An edge map and a random map beside."
+    return f"The image and its maps for the class {explained}: {found}. An edge map and a random map beside."
+
+
+def _highest(heat: Tensor) -> str:
+    if bool((heat == heat.flatten()[0]).all()):
+        return "the same everywhere"
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    return f"highest at the {_PLACES[3 * row // heat.shape[0]][3 * column // heat.shape[1]]}"
 
 
 # --------------------------------------------------------------------------- scores
@@ -145,15 +146,13 @@ def _alt(measured: Measured, i: int) -> str:
 
 def _scores(measured: Measured, name: str) -> list[dict | None]:
     """Area and gain by deletion, and by insertion; of the random map the gain would be over itself."""
-    cells = []
-    for kind in _CURVES:
-        cells.append(_cell(mean_interval(getattr(measured, kind)[name].area), 0, 1))
-        cells.append(None if name == "random_map" else _cell(rules.gain(measured, name, kind), -1, 1))
-    return cells
+    areas = {kind: _cell(mean_interval(measured.curves[kind][name].area), 0, 1) for kind in CURVES}
+    gains = {kind: _cell(rules.gain(measured, name, kind), -1, 1) for kind in CURVES if name != "random_map"}
+    return [cell for kind in CURVES for cell in (areas[kind], gains.get(kind))]
 
 
 def _chart(measured: Measured, kind: str) -> dict:
-    by_name = getattr(measured, kind)
+    by_name = measured.curves[kind]
     done, move = {
         "deletion": ("replaced by grey", "falls"),
         "insertion": ("put into the blurred image", "rises"),
@@ -177,7 +176,7 @@ def _chart(measured: Measured, kind: str) -> dict:
 
 
 def _completeness(measured: Measured) -> dict:
-    gap, change, size = measured.gap.abs(), measured.change.abs(), measured.size
+    gap, change, size = (measured.completeness[key].abs() for key in ("gap", "change", "size"))
     worst = int(gap.argmax())
     return dict(
         score="logit" if measured.predictions.end is None else "probability",
@@ -224,7 +223,3 @@ def _picture(figure: Figure, alt: str) -> dict[str, str]:
 
 def _label(name: str) -> str:
     return _CONTROL_NAMES.get(name, name)
-
-
-def _count(n: int, thing: str) -> str:
-    return f"{n} {thing}{'' if n == 1 else 's'}"

@@ -121,7 +121,6 @@ def _measure(who: Subject, pictures: Pictures, methods, target, seed: int, progr
                 trials[name].append(_trial(name, who.model, scrambled, said, image, first, other, seed))
                 bar.update()
     found = {name: _together(of_method) for name, of_method in trials.items()}
-    nothing = torch.empty(0)
     sums = found.get("integrated_gradients", {})
     return Measured(
         subject=who,
@@ -133,7 +132,7 @@ def _measure(who: Subject, pictures: Pictures, methods, target, seed: int, progr
         second=second,
         target=target is not None,
         maps={name: by_key["map"] for name, by_key in found.items()},
-        similarity={kind: {name: found[name].get(kind, nothing) for name in names} for kind in SIMILARITIES},
+        similarity={kind: {name: found[name].get(kind, torch.empty(0)) for name in names} for kind in SIMILARITIES},
         scrambled=layer,
         how=how,
         curves={kind: {name: found[name][kind] for name in names} for kind in CURVES},
@@ -200,8 +199,7 @@ def _class_names(who: Subject, said: Predictions, labels: Tensor | None) -> tupl
 def _two_classes(probabilities: Tensor, target: int | None) -> tuple[Tensor, Tensor]:
     """The class to explain and the likeliest other one, ``(N,)`` each."""
     first = probabilities.argmax(1) if target is None else torch.full((len(probabilities),), target)
-    others = probabilities.scatter(1, first[:, None], -1.0)
-    return first, others.argmax(1)
+    return first, probabilities.scatter(1, first[:, None], -1.0).argmax(1)
 
 
 def _applicable(methods: Sequence[str] | None, model: nn.Module, image: Tensor) -> tuple[list[str], dict[str, str]]:

@@ -60,7 +60,7 @@ new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
 
 bench: $(INSTALLED)  ## run every benchmark, hours without a GPU; BENCH="pages scores" for some of them
 	@for name in $(BENCH); do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
-	@$(RUN) -m tools.performance && $(RUN) -m tools.front_page contents
+	@$(RUN) -m tools.performance && $(RUN) -m tools.front_page
 
 lint: $(INSTALLED)  ## check the style of the code
 	$(BIN)/ruff check .

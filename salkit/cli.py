@@ -12,13 +12,15 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
 from .errors import InputError, SalkitError, SalkitWarning
 
+Argument = tuple[tuple[str, ...], dict]
+"""Names of an argument, and how it is read."""
 FORMATS = {"figure": (".png", ".svg", ".pdf", ".jpg"), "overlay": (".png", ".jpg"), "map": (".npy",)}
 """What ``explain`` can write, and in which files."""
 _MODELS = (
@@ -26,7 +28,33 @@ _MODELS = (
     "doctor lists) for a network that comes with salkit, or MODULE:FUNCTION, a function of your own that returns a "
     "network"
 )
-_CLASSES = "a text file with the name of a class on each line"
+
+
+def _argument(*flags: str, **options) -> Argument:
+    """What ``argparse.ArgumentParser.add_argument`` is to be called with."""
+    return flags, options
+
+
+def _output(words: str, **options) -> Argument:
+    return _argument("-o", "--output", type=Path, metavar="FILE", help=words, **options)
+
+
+def _size(words: str) -> Argument:
+    return _argument("--size", type=int, metavar="PIXELS", help=words)
+
+
+def _methods(default: str, more: str = "") -> Argument:
+    return _argument(
+        "--methods",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="A,B,...",
+        help=f"names with commas between them (default: {default}){more}",
+    )
+
+
+_CLASSES = _argument(
+    "--classes", type=Path, metavar="FILE", help="a text file with the name of a class on each line"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,9 +94,8 @@ def _warnings_as_sentences() -> Iterator[None]:
 
 
 def _one_line(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        text = f"{error.strerror}: {error.filename}"
+    named = isinstance(error, OSError) and error.strerror and error.filename
+    text = f"{error.strerror}: {error.filename}" if named else str(error)
     return " ".join(text.split())
 
 
@@ -81,33 +108,60 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"salkit {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    doctor = _command(
+    _command(
         commands,
         "doctor",
         _doctor,
+        _argument("--json", action="store_true", help="print it as JSON"),
         help="show versions, device, data and disk",
         description="Show what salkit finds on this machine: versions, device, data and where, disk, networks.",
         epilog="example:\n  salkit doctor --json > machine.json",
     )
-    doctor.add_argument("--json", action="store_true", help="print it as JSON")
-
     data = commands.add_parser("data", help="fetch datasets", description="Fetch datasets.")
-    actions = data.add_subparsers(metavar="ACTION", required=True)
-    get = _command(
-        actions,
+    _command(
+        data.add_subparsers(metavar="ACTION", required=True),
         "get",
         _get_data,
+        _argument("name", choices=("cifar10", "mnist"), help="cifar10 or mnist"),
         help="download a dataset, unless it is there, and verify it",
         description="Find a dataset in $SALKIT_DATA or the cache, or download it into the cache, and verify it.",
         epilog="example:\n  salkit data get cifar10",
     )
-    get.add_argument("name", choices=("cifar10", "mnist"), help="cifar10 or mnist")
-
-    explain = _command(
+    _command(
         commands,
         "explain",
         _explain,
+        _argument(
+            "images",
+            metavar="IMAGE",
+            nargs="+",
+            help="pictures (JPEG, PNG, or what else Pillow reads), or folders of them",
+        ),
+        _argument("--model", default="resnet18", help=f"{_MODELS}; default: resnet18"),
+        _argument(
+            "--method",
+            default="gradient",
+            help="gradient (the default), smoothgrad, integrated_gradients, gradcam, occlusion, ...; a wrong name "
+            "lists them all",
+        ),
+        _argument(
+            "--target",
+            metavar="CLASS",
+            help="the class to explain, by number or name (default: the one predicted; of a single output, that one)",
+        ),
+        _argument(
+            "--layer", metavar="NAME", help="the layer that gradcam and its kin read, as net.layer3 (default: the last)"
+        ),
+        _CLASSES,
+        _size("side of the square the network sees (default: what it was made for)"),
+        _argument(
+            "--as",
+            dest="kind",
+            choices=FORMATS,
+            help="figure (the default); overlay: the map over the whole picture, at its full size; map: the numbers, "
+            "for numpy.load",
+        ),
+        _output("the file to write; for several pictures a folder (default: IMAGE-METHOD.png, here)"),
         help="draw what a network looks at in a picture",
         description="Write a figure with the picture, the map, and the map over the picture; or the latter alone, or "
         "the numbers. The square in the middle of the picture is what the network sees.",
@@ -117,54 +171,31 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit explain photos --model my_model:make --classes names.txt --as overlay -o maps\n"
         "  salkit explain frog.png --model my-network.safetensors -o frog.npy",
     )
-    explain.add_argument(
-        "images",
-        metavar="IMAGE",
-        nargs="+",
-        help="pictures (JPEG, PNG, or what else Pillow reads), or folders of them",
-    )
-    explain.add_argument(
-        "--model",
-        default="resnet18",
-        help=f"{_MODELS}; default: resnet18",
-    )
-    explain.add_argument(
-        "--method",
-        default="gradient",
-        help="gradient (the default), smoothgrad, integrated_gradients, gradcam, occlusion, ...; a wrong name "
-        "lists them all",
-    )
-    explain.add_argument(
-        "--target",
-        metavar="CLASS",
-        help="the class to explain, by number or name (default: the one predicted; of a single output, that one)",
-    )
-    explain.add_argument(
-        "--layer", metavar="NAME", help="the layer that gradcam and its kin read, as net.layer3 (default: the last)"
-    )
-    explain.add_argument("--classes", type=Path, metavar="FILE", help=_CLASSES)
-    explain.add_argument(
-        "--size", type=int, metavar="PIXELS", help="side of the square the network sees (default: what it was made for)"
-    )
-    explain.add_argument(
-        "--as",
-        dest="kind",
-        choices=FORMATS,
-        help="figure (the default); overlay: the map over the whole picture, at its full size; map: the numbers, for "
-        "numpy.load",
-    )
-    explain.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="the file to write; for several pictures a folder (default: IMAGE-METHOD.png, here)",
-    )
-
-    report = _command(
+    _command(
         commands,
         "report",
         _report,
+        _argument("model", metavar="MODEL", help=_MODELS),
+        _argument(
+            "images",
+            metavar="IMAGES",
+            nargs="+",
+            help="pictures, or folders of them; the network sees the middle square",
+        ),
+        _output("default: report.html, here", default=Path("report.html")),
+        _methods(
+            "gradient, smoothgrad, guided_backprop, integrated_gradients, gradcam and occlusion, as far as they apply",
+            "; an edge map and a random map are always added",
+        ),
+        _argument(
+            "--target", metavar="CLASS", help="the class to explain, by number or name (default: each picture's own)"
+        ),
+        _CLASSES,
+        _size("as for explain"),
+        _argument(
+            "--at-most", type=int, default=16, metavar="N", help="look at so many pictures, evenly chosen (default: 16)"
+        ),
+        _argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)"),
         help="write a page on a network: maps side by side, sanity checks, scores, verdicts",
         description="Write one self-contained HTML page on a network: what it sees in the pictures, its maps by "
         "several methods, whether they change when the weights are scrambled, how they score beside a random map, and "
@@ -174,33 +205,19 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit report my-network.safetensors a.jpg b.jpg --methods gradient,gradcam\n"
         "  salkit report my_model:make photos --size 128 --classes names.txt",
     )
-    report.add_argument("model", metavar="MODEL", help=_MODELS)
-    report.add_argument(
-        "images", metavar="IMAGES", nargs="+", help="pictures, or folders of them; the network sees the middle square"
-    )
-    report.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html, here"
-    )
-    report.add_argument(
-        "--methods",
-        metavar="A,B,...",
-        help="names with commas between them (default: gradient, smoothgrad, guided_backprop, integrated_gradients, "
-        "gradcam and occlusion, as far as they apply); an edge map and a random map are always added",
-    )
-    report.add_argument(
-        "--target", metavar="CLASS", help="the class to explain, by number or name (default: each picture's own)"
-    )
-    report.add_argument("--classes", type=Path, metavar="FILE", help=_CLASSES)
-    report.add_argument("--size", type=int, metavar="PIXELS", help="as for explain")
-    report.add_argument(
-        "--at-most", type=int, default=16, metavar="N", help="look at so many pictures, evenly chosen (default: 16)"
-    )
-    report.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
-
-    train = _command(
+    _command(
         commands,
         "train",
         _train,
+        [
+            _argument("--recipe", metavar="NAME", help="a recipe that comes with salkit, or a file that ends in .json"),
+            _argument("--list", action="store_true", help="list the recipes that come with salkit"),
+        ],
+        _output("the file to write (default: NAME.safetensors, here)"),
+        _argument("--epochs", type=int, metavar="N", help="so many, in the recipe's last stage"),
+        _argument("--seed", type=int, metavar="S", help="another than the recipe's"),
+        _argument("--device", metavar="D", help="such as cpu or cuda:1 (default: a GPU if there is one)"),
+        _argument("--resume", action="store_true", help="go on where a training of this recipe was interrupted"),
         help="train a network by a recipe, from a file",
         description="Train a network by a recipe; write its weights, and a card that says how it came to be. Under "
         "torchrun, all processes train one network together.",
@@ -210,21 +227,30 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit train --recipe my/own.json --epochs 3 --seed 1\n"
         "  torchrun --nproc-per-node=2 -m salkit train --recipe shallow_cnn",
     )
-    what = train.add_mutually_exclusive_group(required=True)
-    what.add_argument("--recipe", metavar="NAME", help="a recipe that comes with salkit, or a file that ends in .json")
-    what.add_argument("--list", action="store_true", help="list the recipes that come with salkit")
-    train.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the file to write (default: NAME.safetensors, here)"
-    )
-    train.add_argument("--epochs", type=int, metavar="N", help="so many, in the recipe's last stage")
-    train.add_argument("--seed", type=int, metavar="S", help="another than the recipe's")
-    train.add_argument("--device", metavar="D", help="such as cpu or cuda:1 (default: a GPU if there is one)")
-    train.add_argument("--resume", action="store_true", help="go on where a training of this recipe was interrupted")
-
-    compare = _command(
+    _command(
         commands,
         "compare",
         _compare,
+        _argument(
+            "model",
+            metavar="MODEL",
+            nargs="?",
+            default="scenes-small_cnn_128",
+            help=f"{_MODELS}; it must know classes that Scenes has (default: scenes-small_cnn_128)",
+        ),
+        _methods("as for report, and the controls"),
+        _argument("-n", type=int, default=100, metavar="N", help="draw so many scenes (default: 100)"),
+        _size("as for explain"),
+        _argument(
+            "--seed",
+            type=int,
+            default=2,
+            help="of the scenes and of all that is drawn (default: 2; with 0 and 1 the network was trained and tested)",
+        ),
+        _output("also write every number, to a .csv or .json file"),
+        _argument(
+            "--save", type=Path, metavar="FOLDER", help="keep finished parts there, and go on from those that are there"
+        ),
         help="score methods on drawn scenes, where the right answer is known",
         description="Draw scenes with the classes that a network knows, and score every method's maps by how well they "
         "find the object, and by deletion and insertion. Under torchrun, the processes share the work.",
@@ -233,37 +259,18 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit compare cifar10-small_cnn -o scores.csv\n"
         "  torchrun --nproc-per-node=2 -m salkit compare -o scores.json --save chunks",
     )
-    compare.add_argument(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default="scenes-small_cnn_128",
-        help=f"{_MODELS}; it must know classes that Scenes has (default: scenes-small_cnn_128)",
-    )
-    compare.add_argument(
-        "--methods", metavar="A,B,...", help="names with commas between them (default: as for report, and the controls)"
-    )
-    compare.add_argument("-n", type=int, default=100, metavar="N", help="draw so many scenes (default: 100)")
-    compare.add_argument("--size", type=int, metavar="PIXELS", help="as for explain")
-    compare.add_argument(
-        "--seed",
-        type=int,
-        default=2,
-        help="of the scenes and of all that is drawn (default: 2; with 0 and 1 the network was trained and tested)",
-    )
-    compare.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="also write every number, to a .csv or .json file"
-    )
-    compare.add_argument(
-        "--save", type=Path, metavar="FOLDER", help="keep finished parts there, and go on from those that are there"
-    )
     return parser
 
 
-def _command(commands, name: str, run, **texts) -> argparse.ArgumentParser:
+def _command(commands, name: str, run: Callable, *arguments: Argument | list[Argument], **texts: str) -> None:
+    """Add a command; of the arguments in a list exactly one must be given."""
     parser = commands.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
     parser.set_defaults(run=run)
-    return parser
+    for argument in arguments:
+        alone = not isinstance(argument, list)
+        place = parser if alone else parser.add_mutually_exclusive_group(required=True)
+        for flags, options in [argument] if alone else argument:
+            place.add_argument(*flags, **options)
 
 
 # --------------------------------------------------------------------------- doctor
@@ -301,14 +308,13 @@ def _get_data(arguments, _command) -> None:
 
 def _explain(arguments, _command) -> None:
     kind = arguments.kind or ("map" if arguments.output and arguments.output.suffix == ".npy" else "figure")
-    if arguments.size is not None and not 8 <= arguments.size <= 4096:
-        raise InputError(f"--size must be between 8 and 4096 pixels, not {arguments.size}")
-
     from ._cache import check_output
     from ._device import preferred_device
     from .reporting import explanation
-    from .reporting.subjects import check_layer, find_pictures, load_model, read_pictures
+    from .reporting.subjects import check_layer, check_size, find_pictures, load_model, read_pictures
 
+    if arguments.size is not None:
+        check_size(arguments.size)
     files = find_pictures(arguments.images)
     outputs = _outputs(files, kind, arguments)
     for output in outputs.values():
@@ -320,8 +326,7 @@ def _explain(arguments, _command) -> None:
     for file, photo in read_pictures(files, skipped):
         if model is None:  # only now, because it may have to be downloaded
             model, made_for = load_model(arguments.model, preferred_device())
-            if arguments.layer is not None:
-                check_layer(model, arguments.layer)
+            check_layer(model, arguments.layer)
         with _passes_counted(model):
             found = explanation.explain(
                 model,
@@ -332,10 +337,7 @@ def _explain(arguments, _command) -> None:
                 classes=names,
                 layer=arguments.layer,
             )
-        if kind == "figure":
-            explanation.write_figure(found, outputs[file], arguments.model)
-        else:
-            {"overlay": explanation.write_overlay, "map": explanation.write_map}[kind](found, outputs[file])
+        explanation.write(found, kind, outputs[file], arguments.model)
         if len(files) > 1:
             print(file)
         likeliest = found.probabilities.topk(min(3, len(found.classes))).indices
@@ -391,7 +393,7 @@ def _report(arguments, command: str) -> None:
         arguments.model,
         arguments.images,
         output=arguments.output,
-        methods=_names_in(arguments.methods),
+        methods=arguments.methods,
         target=arguments.target,
         classes=_read_names(arguments.classes),
         size=arguments.size,
@@ -403,19 +405,13 @@ def _report(arguments, command: str) -> None:
     print(f"written    {path}")
 
 
-def _names_in(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
 def _read_names(path: Path | None) -> list[str] | None:
     """The lines of a text file, without the empty ones."""
-    if path is None:
-        return None
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path else ()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text file in UTF-8: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for line in lines if line.strip()] or None
 
 
 # --------------------------------------------------------------------------- train
@@ -451,11 +447,15 @@ def _train(arguments, command: str) -> None:
 def _list_recipes() -> None:
     from .course.recipes import read_recipe, recipe_names
 
-    rows = [("recipe", "network", "images", "epochs")]
-    for name in recipe_names():
-        recipe = read_recipe(name)
-        epochs = " + ".join(str(stage.fit["epochs"]) for stage in recipe.stages)
-        rows.append((name, recipe.architecture, recipe.stages[-1].data["dataset"], epochs))
+    rows = [("recipe", "network", "images", "epochs")] + [
+        (
+            name,
+            recipe.architecture,
+            recipe.stages[-1].data["dataset"],
+            " + ".join(str(stage.fit["epochs"]) for stage in recipe.stages),
+        )
+        for name, recipe in {name: read_recipe(name) for name in recipe_names()}.items()
+    ]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
@@ -475,8 +475,9 @@ def _compare(arguments, _command) -> None:
     from .reporting.subjects import load_model
 
     model, size = load_model(arguments.model, preferred_device())
-    methods = _names_in(arguments.methods)
-    trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=methods)
+    trials = on_scenes(
+        model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=arguments.methods
+    )
     table = compare(model, trials.data, trials.methods, trials.scores, save=arguments.save, seed=arguments.seed)
     if not is_first():
         return

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -149,8 +150,8 @@ def test_a_torchvision_network_from_the_data_folder(capsys, picture, tmp_path):
     assert "explained  goldfish, by gradcam" in capsys.readouterr().out
 
 
-def test_a_network_of_the_course(capsys, picture, checkpoint, monkeypatch):
-    path = Path(checkpoint)
+def test_a_network_of_the_course(capsys, picture, checkpoint, tmp_path, monkeypatch):
+    path = Path(shutil.copy(checkpoint, tmp_path / "mine.safetensors"))
     entry = {"file": path.name, "size": path.stat().st_size, "checksum": checksum(path, "sha256:")}
     monkeypatch.setattr(zoo, "_table", lambda: {"mine": entry, "scenes-theirs": entry})
     monkeypatch.setattr(zoo, "_weights_folder", lambda: path.parent)
@@ -186,7 +187,7 @@ def test_explain_errors_are_one_line(capsys, picture, checkpoint, tmp_path):
     error = fails(capsys, "explain", picture, *model, "--size", "40")
     assert "can't take images of 3x40x40: RuntimeError: " in error
     assert error.endswith("(it takes 3x32x32: choose the size 32)")
-    assert "--size must be between 8 and 4096" in fails(capsys, "explain", picture, *model, "--size", "0")
+    assert "size must be between 8 and 4096" in fails(capsys, "explain", picture, *model, "--size", "0")
     assert "there is no file absent.safetensors" in fails(capsys, "explain", picture, "--model", "absent.safetensors")
     assert "truncated or no safetensors file" in fails(capsys, "explain", picture, "--model", tmp_path / "cut.png")
     assert "no classifier 'resnet_18'; it has resnet18" in fails(capsys, "explain", picture, "--model", "resnet_18")
@@ -199,10 +200,9 @@ def test_no_network(capsys, picture, tmp_path):
 
 
 def test_a_failing_disk_leaves_no_crumbs(capsys, picture, checkpoint, monkeypatch):
-    def full(self, path, **options):
-        with open(path, "wb") as file:
-            file.write(b"half")
-        raise OSError(28, "No space left on device", str(path))
+    def full(self, file, **options):
+        file.write(b"half")
+        raise OSError(28, "No space left on device", file.name)
 
     monkeypatch.setattr("salkit.display.Figure.savefig", full)
     assert "No space left on device" in fails(capsys, "explain", picture, "--model", checkpoint)

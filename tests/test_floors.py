@@ -96,6 +96,7 @@ def test_a_file_is_valid_in_the_oldest_python(path):
     ("module", "heavy"),
     [
         ("salkit", ["captum", "torchvision", "matplotlib", "skimage"]),
+        ("salkit.reporting", ["jinja2", "tqdm.auto"]),
         ("salkit.course.training", ["captum", "torchvision", "matplotlib", "skimage", "torch._dynamo"]),
     ],
 )

@@ -1,10 +1,13 @@
 """The two wheels: salkit is small and holds no weights; salkit-weights holds them all."""
 
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import pytest
 
 from salkit import models
 from salkit.models import zoo
@@ -30,7 +33,9 @@ def contents(wheel):
         return names, file.read(metadata).decode()
 
 
-def test_salkit_is_small_and_whole(tmp_path):
+@pytest.fixture(scope="module")
+def salkit_wheel(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("salkit")
     shutil.copytree(ROOT / "salkit", tmp_path / "salkit", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-book"):
         shutil.copy(ROOT / name, tmp_path)
@@ -38,13 +43,36 @@ def test_salkit_is_small_and_whole(tmp_path):
     for name in ("weights", "tests", "tools"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "stray.py").touch()
-    wheel = built(tmp_path)
-    names, metadata = contents(wheel)
+    return built(tmp_path)
+
+
+def test_salkit_is_small_and_whole(salkit_wheel):
+    names, metadata = contents(salkit_wheel)
     source = (path for path in (ROOT / "salkit").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert names == {str(path.relative_to(ROOT)) for path in source}
     assert any(name.startswith("salkit/course/recipes/") and name.endswith(".json") for name in names)
-    assert wheel.stat().st_size < 500_000
+    assert salkit_wheel.stat().st_size < 500_000
     assert "Requires-Python: >=3.11\n" in metadata
+
+
+REPORT = """
+import sys, torch, salkit
+assert salkit.__file__.startswith(sys.argv[1]), salkit.__file__
+model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 3))
+salkit.report(model, torch.rand(1, 3, 8, 8), methods=["gradient"], output="report.html", progress=False)
+"""
+
+
+def test_the_wheel_writes_a_report(salkit_wheel, tmp_path):
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(salkit_wheel) as file:
+        file.extractall(installed)
+    environment = os.environ | {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, "-c", REPORT, installed]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert ".verdict {" in page and "How to repeat it</h2>" in page
 
 
 def test_the_weights_are_all_there(tmp_path):

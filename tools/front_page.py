@@ -1,8 +1,8 @@
-"""The first page: its picture, and its list of chapters with the time that each takes.
+"""The first page: its list of chapters, with the time that each takes.
 
-Run as ``python -m tools.front_page`` after a chapter was added, renamed, rewritten or executed; it writes
-``book/_static/front.png`` and what stands between the markers in ``book/index.md``. With ``contents`` behind it the
-picture stays as it is, which takes no network and a second.
+Run as ``python -m tools.front_page`` after a chapter was added, renamed, rewritten or executed; it writes what stands
+between the markers in ``book/index.md``. The parts are those of ``_toc.yml``; the line about a chapter is the
+``description`` in its front matter.
 
 The time to read is the chapter's words at 200 a minute, without its code. The times to run were measured:
 ``benchmarks.chapters`` measures the small profile, and a chapter's record holds how long the run took that is shown.
@@ -10,55 +10,22 @@ The time to read is the chapter's words at 200 a minute, without its code. The t
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
-import numpy as np
-import torch
-from matplotlib import colormaps
-from matplotlib import font_manager as fonts
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+from nbformat import NotebookNode
 
 from benchmarks import chapters as chapter_times
 from salkit._cache import write_file
 
-from . import chapters, records
+from . import build, chapters, records
 
 PAGE = chapters.BOOK / "index.md"
-PICTURE = chapters.BOOK / "_static" / "front.png"
 BEGIN, END = "<!-- chapters: begin -->", "<!-- chapters: end -->"
 WORDS_A_MINUTE = 200
 NOT_MEASURED = "not measured"
-
-PARTS = {
-    "One: looking inside": range(1, 8),
-    "Two: can we trust it?": range(8, 11),
-    "Three: what it is good for": range(11, 14),
-}
-# What a chapter is about, in one line.
-LINES = {
-    1: "four networks, from 2 to 11 million weights, and what a table of accuracies does not tell.",
-    2: "the gradient as a map, what its sign costs, and whether it lies on the object.",
-    3: "SmoothGrad, integrated gradients, guided backpropagation, DeepLift; and what colours do to one map.",
-    4: "maps of a layer, two classes in one image, and which layer to ask.",
-    5: "cover a part and watch the score, where no gradient is to be had.",
-    6: "what would the network like to see?",
-    7: "the gradient as a weapon, and what a defence costs.",
-    8: "networks that have learnt nonsense by heart: do their maps look different?",
-    9: "take the weights away, layer by layer: which maps notice?",
-    10: "every method on pictures whose right answer is known.",
-    11: "a detective story: a network that is right for the wrong reason.",
-    12: "ImageNet networks, your photograph, and a report to hand on.",
-    13: "a forecast taken apart month by month, and series whose events are known.",
-}
-
-
-# ------------------------------------------------------------------------------------------------- the chapters
 
 
 @dataclass(frozen=True)
@@ -71,7 +38,7 @@ class Times:
     gpu: str
 
 
-def words(notebook) -> int:
+def words(notebook: NotebookNode) -> int:
     """How many words of prose a chapter has: no code, no formulas on lines of their own, no links' addresses."""
     prose = "\n".join(records.bare(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     prose = re.sub(r"\$\$.*?\$\$|```.*?```|</?[a-z][^>\n]*>|\]\([^)]*\)|\{cite:\w\}`[^`]*`", " ", prose, flags=re.S)
@@ -100,32 +67,31 @@ def title(source: Path) -> str:
     return re.search(r"^# (.+)$", source.read_text(encoding="utf-8"), re.M)[1]
 
 
-def contents(sources: list[Path] | None = None, figures: dict | None = None) -> str:
-    """The list of parts and chapters, and the table of times, in Markdown.
+def description(source: Path) -> str:
+    """What the chapter is about, in one line.
 
     Raises:
-        SystemExit: a chapter that ``LINES`` or ``PARTS`` does not know.
+        SystemExit: its front matter doesn't say it.
     """
-    if sources is None:
-        sources = [source for source in chapters.chapters() if chapters.twin_of(source).exists()]
+    front_matter = jupytext.read(source, fmt="md:myst").metadata
+    if "description" not in front_matter:
+        raise SystemExit(f"{source.name}: say in its front matter, after 'description:', what the chapter is about")
+    return front_matter["description"]
+
+
+def contents(root: Path = chapters.ROOT, figures: dict | None = None) -> str:
+    """The list of parts and chapters that have been executed, and the table of times, in Markdown."""
     figures = chapter_times.measured() if figures is None else figures
-    by_number = {int(source.stem[:2]): source for source in sources}
-    planned = {number for numbers in PARTS.values() for number in numbers}
-    if unknown := set(by_number) - (planned & set(LINES)):
-        raise SystemExit(f"tools/front_page.py: say in PARTS and LINES what chapter {min(unknown)} is about")
-    takes = {number: times(source, figures) for number, source in by_number.items()}
-    blocks = []
-    for part, numbers in PARTS.items():
-        lines = [
-            f"{n}. [{title(by_number[n])}](book/{chapters.twin_of(by_number[n]).name}): {LINES[n]} *{takes[n].read}*"
-            for n in numbers
-            if n in by_number
-        ]
+    blocks, rows = [], []
+    for part, pages in build.parts(root):
+        lines = []
+        for source in sorted({root / f"{name}.md" for name in pages} & set(chapters.chapters(root / "book"))):
+            if (twin := chapters.twin_of(source)).exists():
+                number, name, t = int(source.stem[:2]), title(source), times(source, figures)
+                lines.append(f"{number}. [{name}]({twin.name}): {description(source)} *{t.read}*")
+                rows.append(f"| {number}. {name} | {t.read} | {t.fast} | {t.cpu} | {t.gpu} |")
         if lines:
-            blocks.append("\n".join([f"### Part {part}", "", *lines]).replace("](book/", "]("))
-    rows = [
-        f"| {n}. {title(by_number[n])} | {t.read} | {t.fast} | {t.cpu} | {t.gpu} |" for n, t in sorted(takes.items())
-    ]
+            blocks.append("\n".join([f"### Part {part}", "", *lines]))
     table = ["| chapter | to read | to run, fast | in full, CPU | in full, GPU |", "|---|---|---|---|---|", *rows]
     return "\n\n".join([*blocks, "### How long it takes", "\n".join(table)])
 
@@ -144,74 +110,10 @@ def page(text: str) -> str:
     return f"{before}{BEGIN}\n{note}\n\n{contents()}\n\n{END}{after}"
 
 
-# -------------------------------------------------------------------------------------------------- the picture
-
-NETWORK, CLASS = "small_cnn", "cat"
-SIDE = 64  # pixels that the network sees
-SCALE = 4  # pixels of the figure for each
-GAP, STRIP = 10, 40
-# The largest one in two hundred values is painted as the brightest, or single pixels would darken all others.
-PERCENTILE = 99.5
-FRAME, LETTERS = (20, 8, 48), (255, 255, 255)
-TILES = ("the photograph", "gradient", "SmoothGrad", "Grad-CAM", "guided backprop", "edges, no network")
-
-
-def photograph() -> Tensor:
-    """``(1, 3, 256, 256)`` in [0, 1]: the face of Chelsea, from scikit-image."""
-    from skimage import data
-
-    image = torch.from_numpy(data.chelsea().copy()).permute(2, 0, 1)[None, :, :300, 75:375] / 255
-    side = SIDE * SCALE
-    return torch.nn.functional.interpolate(image, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
-
-
-def panels(network: str = NETWORK) -> list[np.ndarray]:
-    """One ``(256, 256, 3)`` uint8 picture for each of ``TILES``: the same photograph, network and class in all."""
-    import salkit
-    from salkit.display import heatmap
-
-    large = photograph()
-    small = torch.nn.functional.interpolate(large, (SIDE, SIDE), mode="bilinear", antialias=True)
-    model = salkit.models.trained(network)
-    label = salkit.data.CIFAR10_CLASSES.index(CLASS)
-    maps = [
-        salkit.gradient(model, small, label),
-        salkit.smoothgrad(model, small, label, noise_level=0.1),
-        salkit.gradcam(model, small, label),
-        salkit.guided_backprop(model, small, label),
-        salkit.edge_map(model, small),
-    ]
-    magma = colormaps["magma"]
-    painted = [(255 * magma(heatmap(m, "max_abs", percentile=PERCENTILE)[0].numpy())[..., :3]).round() for m in maps]
-    enlarged = [np.kron(picture, np.ones((SCALE, SCALE, 1))).astype(np.uint8) for picture in painted]
-    return [(255 * large[0].permute(1, 2, 0)).round().byte().numpy(), *enlarged]
-
-
-def picture(tiles: list[np.ndarray]) -> bytes:
-    """Two rows of three on one dark card, which looks the same in light and in dark mode; 256 colours are enough."""
-    side = SIDE * SCALE
-    width, height = 3 * side + 4 * GAP, 2 * (side + STRIP) + GAP
-    card = Image.new("RGB", (width, height), FRAME)
-    draw = ImageDraw.Draw(card)
-    font = ImageFont.truetype(fonts.findfont("DejaVu Sans"), 24)
-    for i, (name, tile) in enumerate(zip(TILES, tiles, strict=True)):
-        left, top = GAP + (i % 3) * (side + GAP), GAP + (i // 3) * (side + STRIP)
-        card.paste(Image.fromarray(tile), (left, top))
-        draw.text((left + side / 2, top + side + STRIP / 2 - 3), name, LETTERS, font, anchor="mm")
-    buffer = io.BytesIO()
-    card.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=8).save(buffer, "png", optimize=True)
-    return buffer.getvalue()
-
-
-def main(arguments: list[str]) -> int:
-    outputs = {PAGE: page(PAGE.read_text(encoding="utf-8")).encode()}
-    if arguments != ["contents"]:
-        outputs[PICTURE] = picture(panels())
-    for path, content in outputs.items():
-        write_file(path, content)
-        print(f"wrote {path.relative_to(chapters.ROOT)}, {len(content) / 1000:.0f} kB")
-    return 0
+def main() -> None:
+    write_file(PAGE, page(PAGE.read_text(encoding="utf-8")).encode())
+    print(f"wrote {PAGE.relative_to(chapters.ROOT)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

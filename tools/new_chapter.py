@@ -16,6 +16,7 @@ from . import address, chapters
 
 SKELETON = '''\
 ---
+description: what the chapter is about, in one line.
 jupytext:
   formats: md:myst
   text_representation:
@@ -151,7 +152,7 @@ NEXT = """\
 wrote {path}
 
 Next:
-  1. _toc.yml: add "- file: book/{stem}" where it belongs; book/index.md: a line in the list of chapters.
+  1. _toc.yml: add "- file: book/{stem}" where it belongs; description: in {path}: a line for the list of chapters.
   2. Write. Every part is there once, with a line that says what belongs there; new papers go to book/references.bib.
   3. make execute CHAPTER={number}    run it in full and keep the outputs (SALKIT_PROFILE=fast is for tests)
   4. make test, make book              and look at the page

@@ -6,13 +6,13 @@ in ``book/_static/print.css``, and holds as well for a reader who prints a singl
 
 from __future__ import annotations
 
-import re
 import sys
 from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
+from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader
 
 from . import address, build
@@ -21,13 +21,6 @@ from .browser import NoBrowserError, launched
 OUTPUT = build.OUTPUT / "pdf"
 # Milliseconds before the browser counts as stuck: it draws some thousand formulas.
 PATIENCE = 600_000
-
-# Sphinx and the sliders escape > within attributes, so a tag ends at the first one.
-TAG = re.compile(r"<[a-zA-Z][^>]*>")
-ATTRIBUTE = re.compile(r' (id|for|aria-labelledby|aria-describedby|href|src|name)="([^"]*)"')
-ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.S)
-TITLE = re.compile(r"<h1>(.*?)<a class=\"headerlink\"", re.S)
-STYLE = re.compile(r'<link rel="stylesheet"[^>]*>|<link href="[^"]*" rel="stylesheet" />')
 
 FRONT_STYLE = """
 .front { break-after: page; }
@@ -68,41 +61,45 @@ def key(name: str) -> str:
     return name.removeprefix("book/").replace("/", "-")
 
 
-def relocated(tag: str, name: str, html: Path, names: list[str]) -> str:
-    """A tag of the page ``name`` as it stands in the joined page.
+def read(path: Path) -> BeautifulSoup:
+    """A built page; each attribute is a string, also those that HTML takes for lists."""
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser", multi_valued_attributes=None)
+
+
+def relocate(tag: Tag, name: str, html: Path, names: list[str]) -> None:
+    """Change a tag of the page ``name`` into what it must be in the joined page.
 
     Its ids get the page's name in front. Links to pages and places of the book stay within the PDF, other links of
     the site lead to its public address, and a figure is no longer a link to its file.
     """
+    for kind in {"id", "for", "aria-labelledby", "aria-describedby"} & tag.attrs.keys():
+        tag[kind] = " ".join(f"{key(name)}--{word}" for word in tag[kind].split())
+    if tag.name == "details":  # of several choices with one name only one can be open
+        del tag["name"]
     here = (html / f"{name}.html").as_uri()
-
-    def attribute(match: re.Match) -> str:
-        kind, value = match.groups()
-        if kind == "name":  # Of several choices with one name only one can be open.
-            return "" if tag.startswith("<details") else match[0]
-        if kind == "src":
-            return f' src="{urljoin(here, value)}"'
-        if kind != "href":
-            return f' {kind}="{" ".join(f"{key(name)}--{word}" for word in value.split())}"'
-        if urlsplit(value).scheme or urlsplit(value).netloc:
-            return match[0]
-        path = unquote(urlsplit(urljoin(here, value)).path).removeprefix(f"{html.as_posix()}/")
-        if path.startswith("_images/"):
-            return ""
-        target, fragment = path.removesuffix(".html"), urlsplit(value).fragment
-        if target in names:
-            return f' href="#{key(target)}{f"--{fragment}" if fragment else ""}"'
-        return f' href="{address.current().pages}{path}{f"#{fragment}" if fragment else ""}"'
-
-    return ATTRIBUTE.sub(attribute, tag)
+    if "src" in tag.attrs:
+        tag["src"] = urljoin(here, tag["src"])
+    link = urlsplit(tag.get("href", "//elsewhere"))
+    if link.scheme or link.netloc:
+        return
+    path = unquote(urlsplit(urljoin(here, tag["href"])).path).removeprefix(f"{html.as_posix()}/")
+    target = path.removesuffix(".html")
+    if path.startswith("_images/"):
+        del tag["href"]
+    elif target in names:
+        tag["href"] = f"#{key(target)}" + (f"--{link.fragment}" if link.fragment else "")
+    else:
+        tag["href"] = address.current().pages + path + (f"#{link.fragment}" if link.fragment else "")
 
 
 def article(name: str, html: Path, names: list[str]) -> tuple[str, str]:
-    """A page's title and its text, ready to be joined with others."""
-    text = ARTICLE.search((html / f"{name}.html").read_text(encoding="utf-8"))[1]
-    title = re.sub(r"<[^>]+>", "", TITLE.search(text)[1])
-    moved = TAG.sub(lambda match: relocated(match[0], name, html, names), text)
-    return title, f'<article class="bd-article" id="{key(name)}">{moved}</article>'
+    """A page's title and its text, both HTML, ready to be joined with others."""
+    found = read(html / f"{name}.html").find("article", class_="bd-article")
+    title = found.h1.get_text().removesuffix(found.h1.find(class_="headerlink").get_text())
+    for tag in found.find_all(True):
+        relocate(tag, name, html, names)
+    found["id"] = key(name)
+    return escape(title), found.decode(formatter="html5")
 
 
 def joined(html: Path, names: list[str], root: Path = build.ROOT) -> str:
@@ -117,23 +114,19 @@ def joined(html: Path, names: list[str], root: Path = build.ROOT) -> str:
             if name in names
         ]
         contents += [f'<p class="part">{escape(caption)}</p>', *lines] if lines else []
-    head = (html / f"{names[0]}.html").read_text(encoding="utf-8").split("</head>")[0]
+    first = html / f"{names[0]}.html"
+    styles = [urljoin(first.as_uri(), link["href"]) for link in read(first).head.find_all("link", rel="stylesheet")]
     return PAGE.format(
         title=escape(config["title"]),
         author=escape(config["author"]),
         version=address.current().version,
         site=address.current().pages,
-        styles="\n".join(_styles(head, (html / f"{names[0]}.html").as_uri())),
+        styles="\n".join(f'<link rel="stylesheet" href="{style}">' for style in styles),
         front_style=FRONT_STYLE,
         mathjax=(html / "_static/mathjax/tex-chtml.js").as_uri(),
         contents="\n".join(contents),
         articles="\n".join(text for _, text in articles.values()),
     )
-
-
-def _styles(head: str, here: str) -> list[str]:
-    addresses = [re.search(r'href="([^"]*)"', tag)[1] for tag in STYLE.findall(head)]
-    return [f'<link rel="stylesheet" href="{urljoin(here, value)}">' for value in addresses]
 
 
 def page_numbers(reader: PdfReader) -> dict[str, int]:

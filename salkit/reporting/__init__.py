@@ -84,13 +84,11 @@ def report(
         '<!doctype html>'
     """
     path = None if output is None else Path(output)
-    if path is not None and path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"the report is a page, so its name must end in .html, not {path.name!r}")
-    files = []
-    if not isinstance(images, (ImageSet, Tensor)):  # before a network is loaded, or downloaded
-        images = [images] if isinstance(images, (str, os.PathLike)) else list(images)
-        files = find_pictures(images)
+    # Before a network is loaded, or downloaded:
+    files = [] if isinstance(images, (ImageSet, Tensor)) else find_pictures(images)
     if path is not None:
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"the report is a page, so its name must end in .html, not {path.name!r}")
         check_output(path, files)
     if isinstance(model, str):
         name, (model, made_for) = name or model, load_model(model, preferred_device())

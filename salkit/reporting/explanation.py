@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from .. import display
@@ -18,7 +19,7 @@ from ..attribution import METHODS
 from ..data import middle_square, place_back
 from ..errors import InputError
 from .predictions import foreign_errors, predict
-from .subjects import class_names, find_class
+from .subjects import check_methods, class_names, find_class
 
 _OUTSIDE = 0.4  # how bright an overlay leaves what the network did not see
 
@@ -54,8 +55,7 @@ def check_method(name: str, layer: str | None = None) -> None:
     Raises:
         InputError: there is no such method, or it reads no layer and one was named.
     """
-    if name not in METHODS:
-        raise InputError(f"there is no method {name!r}; there are {', '.join(METHODS)}")
+    check_methods([name])
     # Those that paint a layer's grid over the picture; the gradient by a layer has another shape.
     with_layer = [key for key, method in METHODS.items() if "reshape" in inspect.signature(method.function).parameters]
     if layer is not None and name not in with_layer:
@@ -97,33 +97,33 @@ def explain(
     return Explanation(photo, image, maps, method, names, probabilities, predicted, explained)
 
 
-def write_figure(found: Explanation, path: Path, name: str) -> None:
-    """The picture, the map and the overlay in a row; ``name`` is the network's."""
+def write(found: Explanation, kind: str, path: Path, name: str) -> None:
+    """Write a ``"figure"``, an ``"overlay"`` or a ``"map"``, whole or not at all; ``name`` is the network's."""
+    ending = path.suffix[1:].lower()
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        if kind == "figure":
+            _figure(found, name).savefig(file, format=ending, bbox_inches="tight", pad_inches=0.1)
+        elif kind == "overlay":
+            Image.fromarray(_overlay(found)).save(file, format="jpeg" if ending == "jpg" else ending)
+        else:
+            np.save(file, found.maps[0].cpu().numpy())  # (C, size, size), as the method gave it
+
+
+def _figure(found: Explanation, name: str) -> display.Figure:
+    """The picture, the map and the overlay in a row."""
     title = f"{name} sees: {found.chance(found.predicted)}"
     if found.explained != found.predicted:
         title += f"\nexplained: {found.chance(found.explained)}"
     picture, shown = display.pictures(found.image)[0], display.reduce_channels(found.maps)[0]
     over = display.overlay(found.image, display.heatmap(found.maps))[0]
     labels = ["image", found.method, "overlay"]
-    figure = display.grid([[picture, shown, over]], column_labels=labels, title=title, cell=2.24)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.1)
+    return display.grid([[picture, shown, over]], column_labels=labels, title=title, cell=2.24)
 
 
-def write_overlay(found: Explanation, path: Path) -> None:
+def _overlay(found: Explanation) -> np.ndarray:
     """The map over the picture, pixel for pixel of the file; what the network did not see is darker."""
-    from PIL import Image
-
     height, width = found.photo.shape[1:]
     heat = place_back(display.heatmap(found.maps), height, width)
     seen = place_back(torch.ones(1, 1, 1), height, width)[0, :, :, None].numpy()
     pixels = display.overlay(found.photo[None], heat, signed=False)[0] * (_OUTSIDE + (1 - _OUTSIDE) * seen)
-    kind = "jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else path.suffix[1:].lower()
-    with replacing(path) as temporary:
-        Image.fromarray((pixels * 255).round().astype(np.uint8)).save(temporary, format=kind)
-
-
-def write_map(found: Explanation, path: Path) -> None:
-    """The map as NumPy's ``.npy``: ``(C, size, size)``, as the method gave it."""
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, found.maps[0].cpu().numpy())
+    return (pixels * 255).round().astype(np.uint8)

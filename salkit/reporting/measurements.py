@@ -18,7 +18,7 @@ from ..errors import InputError, SalkitWarning
 from ..evaluation import Curve, deletion, insertion
 from ..sanity import cascade, default_layers, spearman
 from .predictions import Predictions, foreign_errors, predict
-from .subjects import Pictures, Subject, class_names, find_class
+from .subjects import Pictures, Subject, check_methods, class_names, find_class
 
 METHODS_SHOWN = ("gradient", "smoothgrad", "guided_backprop", "integrated_gradients", "gradcam", "occlusion")
 CONTROLS = ("edge_map", "random_map")
@@ -29,6 +29,7 @@ STEPS = 16  # of deletion and insertion
 _REDUCTION = dict.fromkeys(
     ("gradient", "smoothgrad", "deconvnet", "guided_backprop", "guided_gradcam", "edge_map"), "max_abs"
 ) | dict.fromkeys(("occlusion", "rise"), "max")
+CURVES = {"deletion": deletion, "insertion": insertion}
 SIMILARITIES = ("all layers", "last layer", "second class", "edges")
 
 
@@ -48,9 +49,10 @@ class Measured:
             second class ``(0,)`` where the predictions are mirrored: its map is the same with the other sign.
         scrambled: name of the layer that ``"last layer"`` scrambles.
         how: how weights are scrambled, in words.
-        deletion, insertion: by method, curves of the probability of the explained class.
-        gap, change, size: of integrated gradients, ``(N,)``: sum of the map minus change of the score; that change;
-            and the sum of the map's magnitudes. ``None`` where the method was not among those asked for.
+        curves: by one of ``CURVES`` and method, the probability of the explained class.
+        completeness: of integrated gradients, ``(N,)`` each: ``"gap"``, the sum of the map minus the change of the
+            score; ``"change"``, that change; ``"size"``, the sum of the map's magnitudes. Empty where the method was
+            not among those asked for.
         left_out: methods of the default list that do not apply, with the reason.
         warnings: what salkit and others warned of on the way.
     """
@@ -67,18 +69,10 @@ class Measured:
     similarity: dict[str, dict[str, Tensor]]
     scrambled: str
     how: str
-    deletion: dict[str, Curve]
-    insertion: dict[str, Curve]
-    gap: Tensor | None
-    change: Tensor | None
-    size: Tensor | None
+    curves: dict[str, dict[str, Curve]]
+    completeness: dict[str, Tensor]
     left_out: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-    @property
-    def probabilities(self) -> Tensor:
-        """``(N, K)``."""
-        return self.predictions.probabilities
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -119,41 +113,15 @@ def _measure(who: Subject, pictures: Pictures, methods, target, seed: int, progr
     names, left_out = _applicable(methods, who.model, inputs[:1])
     layer, scrambled, how = _scramble(who.model, inputs[:1], seed)
 
-    maps: dict[str, list[Tensor]] = {name: [] for name in names}
-    similarity = {kind: {name: [] for name in names} for kind in SIMILARITIES}
-    removed, added = ({name: [] for name in names} for _ in range(2))
-    gaps, changes, sizes = [], [], []
-    bar = tqdm(total=len(inputs) * len(names), unit="map", file=sys.stderr, disable=not progress)
-    with bar:
-        for i in range(len(inputs)):
-            image, (first, other) = inputs[i : i + 1], (said.score_of(int(k[i])) for k in (explained, second))
-            probability = said.probability_of(int(explained[i]))
-            edges = _shown("edge_map", _run("edge_map", who.model, image, first, seed))
+    trials: dict[str, list[dict]] = {name: [] for name in names}
+    with tqdm(total=len(inputs) * len(names), unit="map", file=sys.stderr, disable=not progress) as bar:
+        for image, first, other in zip(inputs.split(1), explained.tolist(), second.tolist()):
             for name in names:
                 bar.set_postfix_str(name)
-                if name == "integrated_gradients":
-                    found, gap = METHODS[name](who.model, image, first, return_delta=True)
-                    gaps.append(gap.cpu().double())
-                    changes.append(found.sum().cpu().double()[None] - gaps[-1])
-                    sizes.append(found.abs().sum().cpu().double()[None])
-                else:
-                    found = _run(name, who.model, image, first, seed)
-                mine = _shown(name, found)
-                maps[name].append(mine)
-                partners = {
-                    "edges": edges,
-                    **{kind: _map_of_scrambled(name, net, image, first, seed) for kind, net in scrambled.items()},
-                }
-                if not said.mirrored:
-                    partners["second class"] = _shown(name, _run(name, who.model, image, other, seed))
-                for kind, partner in partners.items():
-                    similarity[kind][name].append(spearman(mine, partner))
-                # The baselines of the paper: grey holes in the picture, sharp pieces on a blurred one.
-                options = dict(steps=STEPS, seed=seed)
-                order = mine.float()  # not every device has float64
-                removed[name].append(deletion(who.model, image, order, probability, baseline="grey", **options))
-                added[name].append(insertion(who.model, image, order, probability, baseline="blur", **options))
+                trials[name].append(_trial(name, who.model, scrambled, said, image, first, other, seed))
                 bar.update()
+    found = {name: _together(of_method) for name, of_method in trials.items()}
+    sums = found.get("integrated_gradients", {})
     return Measured(
         subject=who,
         pictures=pictures,
@@ -163,26 +131,60 @@ def _measure(who: Subject, pictures: Pictures, methods, target, seed: int, progr
         explained=explained,
         second=second,
         target=target is not None,
-        maps={name: torch.cat(parts) for name, parts in maps.items()},
-        similarity={
-            kind: {name: torch.cat(values or [torch.empty(0)]).cpu() for name, values in by_name.items()}
-            for kind, by_name in similarity.items()
-        },
+        maps={name: by_key["map"] for name, by_key in found.items()},
+        similarity={kind: {name: found[name].get(kind, torch.empty(0)) for name in names} for kind in SIMILARITIES},
         scrambled=layer,
         how=how,
-        deletion={name: _together(curves) for name, curves in removed.items()},
-        insertion={name: _together(curves) for name, curves in added.items()},
-        gap=torch.cat(gaps) if gaps else None,
-        change=torch.cat(changes) if changes else None,
-        size=torch.cat(sizes) if sizes else None,
+        curves={kind: {name: found[name][kind] for name in names} for kind in CURVES},
+        completeness={key: sums[key] for key in ("gap", "change", "size") if key in sums},
         left_out=left_out,
     )
 
 
+def _trial(name: str, model: nn.Module, scrambled: dict, said: Predictions, image: Tensor, first: int, other: int,
+           seed: int) -> dict[str, Tensor | Curve]:  # fmt: skip
+    """What is measured of one method on one image, by the keys of ``Measured``'s dictionaries."""
+    target, sums = said.score_of(first), {}
+    if name == "integrated_gradients":
+        found, gap = METHODS[name](model, image, target, return_delta=True)
+        gap, total, size = (value.reshape(1).cpu().double() for value in (gap, found.sum(), found.abs().sum()))
+        sums = {"gap": gap, "change": total - gap, "size": size}
+    else:
+        found = _run(name, model, image, target, seed)
+    mine = _shown(name, found)
+    partners = {kind: _map_of_scrambled(name, copy, image, target, seed) for kind, copy in scrambled.items()}
+    partners["edges"] = _shown("edge_map", _run("edge_map", model, image, target, seed))
+    if not said.mirrored:
+        partners["second class"] = _shown(name, _run(name, model, image, said.score_of(other), seed))
+    # The baselines of the paper: grey holes in the picture, sharp pieces on a blurred one.
+    curves = {
+        kind: CURVES[kind](
+            model,
+            image,
+            mine.float(),  # not every device has float64
+            said.probability_of(first),
+            baseline=baseline,
+            steps=STEPS,
+            seed=seed,
+        )
+        for kind, baseline in (("deletion", "grey"), ("insertion", "blur"))
+    }
+    return {"map": mine, **{kind: spearman(mine, partner) for kind, partner in partners.items()}, **curves, **sums}
+
+
+def _together(trials: list[dict]) -> dict[str, Tensor | Curve]:
+    """The values for all images, one behind the other, on the CPU."""
+    columns = {key: [trial[key] for trial in trials] for key in trials[0]}
+    return {
+        key: Curve(values[0].fractions, torch.cat([curve.scores for curve in values]))
+        if key in CURVES
+        else torch.cat(values).cpu()
+        for key, values in columns.items()
+    }
+
+
 def _check_names(methods: Sequence[str] | None) -> None:
-    unknown = [name for name in methods or () if name not in METHODS]
-    if unknown:
-        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+    check_methods(methods or ())
     if methods is not None and not set(methods) - set(CONTROLS):
         raise InputError("name at least one method beside the controls, which are always there")
 
@@ -197,8 +199,7 @@ def _class_names(who: Subject, said: Predictions, labels: Tensor | None) -> tupl
 def _two_classes(probabilities: Tensor, target: int | None) -> tuple[Tensor, Tensor]:
     """The class to explain and the likeliest other one, ``(N,)`` each."""
     first = probabilities.argmax(1) if target is None else torch.full((len(probabilities),), target)
-    others = probabilities.scatter(1, first[:, None], -1.0)
-    return first, others.argmax(1)
+    return first, probabilities.scatter(1, first[:, None], -1.0).argmax(1)
 
 
 def _applicable(methods: Sequence[str] | None, model: nn.Module, image: Tensor) -> tuple[list[str], dict[str, str]]:
@@ -248,7 +249,3 @@ def _map_of_scrambled(name: str, model: nn.Module, image: Tensor, target: target
 def _shown(name: str, maps: Tensor) -> Tensor:
     """``(1, H, W)``, as it is drawn, compared and scored."""
     return reduce_channels(maps, _REDUCTION.get(name, "sum"))
-
-
-def _together(curves: list[Curve]) -> Curve:
-    return Curve(curves[0].fractions, torch.cat([curve.scores for curve in curves]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -99,9 +100,9 @@ def _outputs(model: nn.Module, image: Tensor) -> Tensor:
     try:
         found = model(image.clone())
     except Exception as error:  # it is the user's own code: whatever it raises
+        shape = "x".join(map(str, image.shape[1:]))
         raise InputError(
-            f"the network can't take images of {_shape(image)}: {type(error).__name__}: {error}"
-            + _what_would_do(model, image)
+            f"the network can't take images of {shape}: {type(error).__name__}: {error}" + _what_would_do(model, image)
         ) from error
     try:
         return targets.logits(found)
@@ -119,29 +120,19 @@ def _what_would_do(model: nn.Module, image: Tensor) -> str:
     if weights != image.dtype:
         kinds = f"weights are {weights}, not {image.dtype} as the images".replace("torch.", "")
         return f" (its {kinds}: convert it with .float())"
-    sides = (image.shape[-1], *_PROBED)
-    others = [(channels, side) for channels in dict.fromkeys((image.shape[1], 3, 1)) for side in sides]
-    for channels, side in others:
-        try:
+    given = image.shape[1]
+    for channels, side in product(dict.fromkeys((given, 3, 1)), (image.shape[-1], *_PROBED)):
+        with suppress(Exception):
             model(image.new_zeros(1, channels, side, side))
-        except Exception:
-            continue
-        if channels == image.shape[1]:
-            return f" (it takes {channels}x{side}x{side}: choose the size {side})"
-        return f" (it takes {channels}x{side}x{side}: wrap it in a module that makes such channels of a colour image)"
+            other = "wrap it in a module that makes such channels of a colour image"
+            return f" (it takes {channels}x{side}x{side}: {f'choose the size {side}' if channels == given else other})"
     return ""
-
-
-def _shape(image: Tensor) -> str:
-    return "x".join(map(str, image.shape[1:]))
 
 
 class _Sigmoids(TorchFunctionMode):
     """Remembers the last sigmoid that ran, as a module, a function or a method."""
 
-    def __init__(self):
-        super().__init__()
-        self.last = None
+    last = None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .._device import device_of
 from .._state import digest
+from ..attribution import METHODS
 from ..data import ImageSet, middle_square, read_photo
 from ..errors import CorruptDataError, InputError, LayerError, SalkitError, TargetError
 
@@ -116,20 +117,14 @@ def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
             "function of your own, and give that as MODULE:FUNCTION"
         )
     if name.endswith(".safetensors") or os.sep in name:
-        return models.load_checkpoint(name, device), _size_in(models.read_metadata(name))
-    if name.startswith("cifar10-") or ("-" in name and name in models.trained_names()):
+        model, record = models.load_checkpoint(name, device), models.read_metadata(name)
+    elif name.startswith("cifar10-") or ("-" in name and name in models.trained_names()):
         name = name.removeprefix("cifar10-")
-        return models.trained(name, device), _size_in(models.trained_metadata(name))
-    if ":" in name:
-        model = _import_model(name)
-        return model.to(device).eval(), getattr(model, "size", 224)
-    model = models.pretrained(name, device)
-    return model, model.size
-
-
-def _size_in(record: dict) -> int:
-    """The height of the images that a checkpoint's network was trained on."""
-    return record.get("input", (3, 32, 32))[1]
+        model, record = models.trained(name, device), models.trained_metadata(name)
+    else:
+        model = _import_model(name).to(device).eval() if ":" in name else models.pretrained(name, device)
+        return model, getattr(model, "size", 224)
+    return model, record.get("input", (3, 32, 32))[1]  # the height of the images that it was trained on
 
 
 def _import_model(path: str) -> nn.Module:
@@ -204,28 +199,37 @@ def find_class(wanted: str | int, names: Sequence[str]) -> int:
             raise TargetError(f"the target must be between 0 and {len(names) - 1}, not {text}")
         return int(text)
     folded = text.casefold()
-    same = [i for i, name in enumerate(names) if name.casefold() == folded]
-    if len(same) == 1:
-        return same[0]
-    # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
-    words = same or [i for i, name in enumerate(names) if folded in name.casefold().split()]
-    close = words or [i for i, name in enumerate(names) if folded in name.casefold()]
-    if len(close) == 1:
-        return close[0]
-    if not close:
+    fitting = (
+        [i for i, name in enumerate(names) if fits(name.casefold())]
+        for fits in (folded.__eq__, lambda name: folded in name.split(), lambda name: folded in name)
+    )
+    found = next(filter(None, fitting), [])
+    if len(found) == 1:
+        return found[0]
+    if not found:
         some = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise TargetError(f"the network knows no class {text!r}; its {len(names)} are {some}")
-    several = ", ".join(f"{names[i]} ({i})" for i in close[:8])
+    # Two classes of ImageNet have one name ("crane", the bird and the machine); numbers tell them apart.
+    several = ", ".join(f"{names[i]} ({i})" for i in found[:8])
     raise TargetError(f"{text!r} fits several classes, choose one by number: {several}")
 
 
-def check_layer(model: nn.Module, layer: str) -> None:
+def check_methods(names: Sequence[str]) -> None:
+    """
+    Raises:
+        InputError: one of them is no method.
+    """
+    if unknown := [name for name in names if name not in METHODS]:
+        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+
+
+def check_layer(model: nn.Module, layer: str | None) -> None:
     """
     Raises:
         LayerError: the network has no layer of this name; the message lists some that it has.
     """
     names = [name for name, _ in model.named_modules() if name]
-    if layer not in names:
+    if layer is not None and layer not in names:
         close = difflib.get_close_matches(layer, names, n=5, cutoff=0.5) or names[-5:]
         raise LayerError(f"the network has no layer {layer!r}; it has {', '.join(close)}, ...")
 
@@ -234,12 +238,11 @@ def read_pictures(files: Sequence[Path], skipped: list[str]) -> Iterator[tuple[P
     """The pictures that can be read, ``(3, H, W)`` uint8, one after the other; one that can't does not end a folder.
 
     Args:
-        skipped: gets a sentence for each of the others.
+        skipped: an empty list, which gets a sentence for each of the others.
 
     Raises:
         CorruptDataError, InputError, OSError: the only picture can't be read, or none of them.
     """
-    read = 0
     for file in files:
         try:
             photo = read_photo(file)
@@ -247,10 +250,9 @@ def read_pictures(files: Sequence[Path], skipped: list[str]) -> Iterator[tuple[P
             if len(files) == 1:
                 raise
             skipped.append(" ".join(str(error).split()))
-            continue
-        read += 1
-        yield file, photo
-    if not read:
+        else:
+            yield file, photo
+    if len(skipped) == len(files):
         raise CorruptDataError(f"none of the {len(files)} pictures can be read; of the first, {skipped[0]}")
 
 
@@ -270,19 +272,17 @@ def collect(images, *, size: int, at_most: int) -> Pictures:
         raise InputError(f"at_most must be at least 1, not {at_most}")
     if isinstance(images, (ImageSet, Tensor)) and not len(images):
         raise InputError("there are no images to report on: the batch is empty")
-    if isinstance(images, ImageSet):
+    if isinstance(images, (ImageSet, Tensor)):
         chosen = _spread_out(len(images), at_most)
-        some = images[chosen]
-        source = images.source or "a set of images"
-        return Pictures(some.pixels().cpu(), _numbers(chosen), some.labels.cpu(), source, len(images))
-    if isinstance(images, Tensor):
-        _check_tensor(images)
-        chosen = _spread_out(len(images), at_most)
-        return Pictures(images.detach()[chosen].cpu().float(), _numbers(chosen), None, "a tensor", len(images))
-    if not 8 <= size <= 4096:
-        raise InputError(f"size must be between 8 and 4096 pixels, not {size}")
-    places = [images] if isinstance(images, (str, os.PathLike)) else list(images)
-    files = find_pictures(places)
+        if isinstance(images, ImageSet):
+            some, source = images[chosen], images.source or "a set of images"
+            pixels, labels = some.pixels(), some.labels.cpu()
+        else:
+            _check_tensor(images)
+            pixels, labels, source = images.detach()[chosen].float(), None, "a tensor"
+        return Pictures(pixels.cpu(), tuple(f"image {i}" for i in chosen), labels, source, len(images))
+    check_size(size)
+    places, files = _listed(images), find_pictures(images)
     chosen = [files[i] for i in _spread_out(len(files), at_most)]
     skipped = []
     squares = {file: middle_square(photo, size) for file, photo in read_pictures(chosen, skipped)}
@@ -291,13 +291,22 @@ def collect(images, *, size: int, at_most: int) -> Pictures:
     return Pictures(torch.cat(list(squares.values())), names, None, source, len(files), tuple(skipped))
 
 
-def find_pictures(places: Sequence[str | os.PathLike]) -> list[Path]:
+def check_size(size: int) -> None:
+    """
+    Raises:
+        InputError: no network sees a square with such a side.
+    """
+    if not 8 <= size <= 4096:
+        raise InputError(f"the size must be between 8 and 4096 pixels, not {size}")
+
+
+def find_pictures(places: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
     """The files, with every folder replaced by the pictures in it and below, in the order of their names.
 
     Raises:
         InputError: a place that isn't there, or no picture anywhere.
     """
-    files = []
+    places, files = _listed(places), []
     for place in map(Path, places):
         if place.is_dir():
             files += sorted(
@@ -315,14 +324,13 @@ def find_pictures(places: Sequence[str | os.PathLike]) -> list[Path]:
     return files
 
 
+def _listed(places: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str | os.PathLike]:
+    return [places] if isinstance(places, (str, os.PathLike)) else list(places)
+
+
 def _spread_out(n: int, at_most: int) -> list[int]:
     """At most so many of the numbers 0 .. n - 1, at even distances: the first ones may all be of one class."""
-    count = min(n, at_most)
-    return [i * n // count for i in range(count)]
-
-
-def _numbers(chosen: list[int]) -> tuple[str, ...]:
-    return tuple(f"image {i}" for i in chosen)
+    return [i * n // min(n, at_most) for i in range(min(n, at_most))]
 
 
 def _check_tensor(images: Tensor) -> None:

@@ -7,10 +7,10 @@ answer is a pass, or a hint that names the likely mistake:
     >>> check.saliency(my_saliency)
     Not yet: saliency. You took the maximum over the channels without the absolute value ...
 
-How the hint is found: every exercise knows the usual wrong solutions. If one of them gives
-what the learner's function gives, on every case, that was the mistake. Otherwise the hint says
-how the answer differs. A new exercise is one more ``Exercise`` in the file of its subject, and its
-name in the list below.
+How the hint is found: the answers are compared with those of the reference on all cases at once, for a relation that
+holds in every one of them, a sign, a factor, a probability in the place of a logit. Then, or before, come two or three
+mistakes that belong to the exercise alone. Otherwise the hint says how far the answer is off, and in which case. A new
+exercise is one more ``Exercise`` in the file of its subject, and its name in the list below.
 """
 
 from . import mistakes
@@ -19,9 +19,9 @@ from .bias import clean_network, flip_rate, worst_group_accuracy
 from .cams import cam, gradcam, pointing_game
 from .classimages import ascent_step, total_variation, undo_jitter
 from .covering import number_of_windows, occlusion_map, score_drop
-from .exercise import Exercise, Result
+from .exercise import Exercise, Mistake, Result
 from .labels import bootstrap_interval, rank_correlation, same_question
-from .maps import normalise, relevance_mass, saliency, threshold
+from .maps import normalise, relevance_mass, saliency
 from .numbers import accuracy, conv_output_size, count_parameters
 from .photos import group_probability, middle_square, placed_back
 from .series import cut_windows, naive_error, scale_without_leak
@@ -32,7 +32,7 @@ from .weights import cascade_weights, depth_curve, held_class
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
-        *(saliency, normalise, threshold, relevance_mass),
+        *(saliency, normalise, relevance_mass),
         *(count_parameters, conv_output_size, accuracy),
         *(smoothgrad, integrated_gradients, guided_rule),
         *(cam, gradcam, pointing_game),
@@ -48,4 +48,4 @@ EXERCISES = {
     )
 }
 
-__all__ = ["EXERCISES", "Exercise", "Result", "clean_network", "mistakes", *EXERCISES]
+__all__ = ["EXERCISES", "Exercise", "Mistake", "Result", "clean_network", "mistakes", *EXERCISES]

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from .cases import picked, random_network
-from .exercise import Exercise
+from .cases import gradient, predicted, random_network, sizes
+from .exercise import Exercise, Mistake
+from .relations import LastStep
 
-# --- rank correlation, ties included
 
-
-def _pair_of_maps(generator: torch.Generator) -> tuple:
-    """Maps of rough steps, so that many values tie, and with signs, so that an absolute value shows."""
-    a, b = torch.randn(2, 5, 6, 8, generator=generator)
-    a, b = (2 * a).round(), (a + b).round() * 10
-    return a.clamp(min=-2), b
+def _pair_of_maps(generator: torch.Generator, k: int = 0) -> tuple:
+    """Maps of rough steps, so that many values tie. Every other pair runs against each other."""
+    n, _, height, width = sizes(k)
+    a, b = torch.randn(2, n, height, width, generator=generator)
+    against = (-1.0) ** (k + torch.arange(n)).view(n, 1, 1)
+    return (2 * a).round().clamp(min=-2), 10 * (against * a + b).round()
 
 
 def _midranks(rows: Tensor) -> Tensor:
     """(N, P) -> ranks from 1; equal values share the mean of their ranks."""
     below = (rows[:, None, :] < rows[:, :, None]).sum(2)
     equal = (rows[:, None, :] == rows[:, :, None]).sum(2)
-    return (below + (equal + 1) / 2).double()
-
-
-def _placement(rows: Tensor) -> Tensor:
-    """Ranks from 1 by the place in the order: equal values get different ones."""
-    return rows.argsort(dim=1, stable=True).argsort(dim=1).double() + 1
-
-
-def _values(rows: Tensor) -> Tensor:
-    return rows.double()
+    return below + (equal.double() + 1) / 2
 
 
 def _pearson(x: Tensor, y: Tensor) -> Tensor:
@@ -46,11 +38,8 @@ def _by_differences(x: Tensor, y: Tensor) -> Tensor:
     return 1 - 6 * (x - y).square().sum(-1) / (n * (n**2 - 1))
 
 
-def _correlation(rank: Callable = _midranks, compare: Callable = _pearson, prepare=lambda m: m) -> Callable:
-    def correlation(a: Tensor, b: Tensor) -> Tensor:
-        return compare(rank(prepare(a).flatten(1)), rank(prepare(b).flatten(1)))
-
-    return correlation
+def _correlation(rank: Callable = _midranks, compare: Callable = _pearson) -> Callable:
+    return lambda a, b: compare(rank(a.flatten(1)), rank(b.flatten(1)))
 
 
 rank_correlation = Exercise(
@@ -60,59 +49,46 @@ rank_correlation = Exercise(
     case=_pair_of_maps,
     reference=_correlation(),
     mistakes=(
-        ("That is Pearson's correlation of the values: take their ranks first.", _correlation(rank=_values)),
-        (
+        Mistake("That is Pearson's correlation of the values: take their ranks first.", _correlation(Tensor.double)),
+        Mistake(
             "argsort of argsort gives equal values different ranks, in the order in which they happen to lie. They "
             "share the mean of their ranks.",
-            _correlation(rank=_placement),
+            _correlation(lambda rows: rows.argsort(dim=1, stable=True).argsort(dim=1).double()),
         ),
-        (
+        Mistake(
             "The formula of the rank differences holds only without ties, and here are many: correlate the ranks.",
             _correlation(compare=_by_differences),
         ),
-        (
+        Mistake(
             "argsort gives the places of the sorted values, not the ranks of the values.",
-            _correlation(rank=lambda rows: rows.argsort(dim=1, stable=True).double()),
+            _correlation(lambda rows: rows.argsort(dim=1, stable=True).double()),
         ),
-        ("You took absolute values: the sign belongs to the order.", _correlation(prepare=lambda m: m.abs())),
-        (
-            "Equal values share the mean of their ranks, not the lowest.",
-            _correlation(rank=lambda rows: (rows[:, None, :] < rows[:, :, None]).sum(2).double()),
-        ),
-        (
-            "Equal values share the mean of their ranks, not the highest.",
-            _correlation(rank=lambda rows: (rows[:, None, :] <= rows[:, :, None]).sum(2).double()),
-        ),
-        (
-            "Equal values share the mean of their ranks. You numbered the different values without gaps.",
-            _correlation(rank=lambda rows: torch.stack([r.unique(return_inverse=True)[1].double() for r in rows])),
-        ),
-        (
-            "You ranked all maps together: each pair has its own ranks, and its own correlation.",
-            lambda a, b: _correlation()(a[None], b[None]).expand(len(a)),
-        ),
-        ("One value for each pair of maps is asked for, not their mean.", lambda a, b: _correlation()(a, b).mean()),
     ),
 )
 
 
-# --- the interval of a mean
-
-
-def _scores_and_draws(generator: torch.Generator) -> tuple:
-    n = int(torch.randint(20, 40, (), generator=generator))
+def _scores_and_draws(generator: torch.Generator, k: int = 0) -> tuple:
+    n, resamples = ((30, 1000), (21, 600), (39, 2000), (25, 400))[k % 4]
     # Skewed, so that an interval of mean and standard deviations is another one.
-    values = torch.randn(n, generator=generator).exp()
-    return values, torch.randint(0, n, (200, n), generator=generator)
+    return torch.randn(n, generator=generator).exp(), torch.randint(0, n, (resamples, n), generator=generator)
 
 
 def _ends(values: Tensor, beyond: float = 0.025) -> Tensor:
     """What leaves out the share ``beyond`` of the values at either end, (2,)."""
-    return values.quantile(torch.tensor([beyond, 1 - beyond], dtype=values.dtype))
+    return values.quantile(torch.tensor([beyond, 1 - beyond]).to(values))
 
 
-def _around(values: Tensor, deviation: Tensor) -> Tensor:
-    return torch.stack([values.mean() - 1.96 * deviation, values.mean() + 1.96 * deviation])
+def _between_neighbours(answer: Tensor, _: Tensor, case: tuple) -> bool:
+    """Whether both ends lie between neighbouring means, whatever the convention of the quantile.
+
+    One mean further on either side is taken as well: another draw would move the ends by several places.
+    """
+    means = case[0][case[1]].double().mean(1).sort().values
+    places = [0.025 * (len(means) - 1), 0.975 * (len(means) - 1)]
+    low = means[[math.floor(place) - 1 for place in places]]
+    high = means[[math.ceil(place) + 1 for place in places]]
+    slack = 1e-5 * means.abs().max()
+    return bool(((low - slack <= answer) & (answer <= high + slack)).all())
 
 
 bootstrap_interval = Exercise(
@@ -121,79 +97,51 @@ bootstrap_interval = Exercise(
     "(R, N) holds the indices of one sample drawn again.",
     case=_scores_and_draws,
     reference=lambda v, d: _ends(v[d].mean(1)),
+    close=_between_neighbours,
     mistakes=(
-        (
+        Mistake(
             "That is the range that holds 95 % of the values. It says how different the images are, not how well their "
             "mean is known: take the mean of each draw first.",
             lambda v, d: _ends(v),
         ),
-        (
-            "That is the range of all the values drawn: take the mean of each draw first.",
-            lambda v, d: _ends(v[d].flatten()),
-        ),
-        (
-            "You took the mean over the wrong axis: each row of draws is one sample.",
-            lambda v, d: _ends(v[d].mean(0)),
-        ),
-        (
+        Mistake(
             "That leaves out 5 % at either end, which is a 90 % interval: 2.5 % at each.",
             lambda v, d: _ends(v[d].mean(1), 0.05),
         ),
-        (
+        Mistake(
             "You took the lowest and the highest mean: leave out 2.5 % of the means at each end.",
             lambda v, d: torch.stack([v[d].mean(1).amin(), v[d].mean(1).amax()]),
         ),
-        (
-            "That is the mean and 1.96 standard deviations of the values, which is about their range.",
-            lambda v, d: _around(v, v.std()),
-        ),
-        (
+        Mistake(
             "That is the mean and 1.96 standard errors: close, but the bootstrap reads its ends off the means of the "
             "draws.",
-            lambda v, d: _around(v, v.std() / len(v) ** 0.5),
+            lambda v, d: v.mean() + torch.tensor([-1.96, 1.96]) * v.std() / len(v) ** 0.5,
         ),
-        (
-            "That is 1.96 standard deviations of the means: read the ends off the means themselves, which need not lie "
-            "evenly.",
-            lambda v, d: _around(v, v[d].mean(1).std()),
+        Mistake(
+            "You took the mean over the wrong axis: each row of draws is one sample.", lambda v, d: _ends(v[d].mean(0))
         ),
-        ("You took medians: the interval of the mean is asked for.", lambda v, d: _ends(v[d].median(1).values)),
-        ("The lower end comes first.", lambda v, d: _ends(v[d].mean(1)).flip(0)),
     ),
 )
 
 
-# --- the same question to two networks
-
-
-def _two_networks(generator: torch.Generator) -> tuple:
+def _two_networks(generator: torch.Generator, k: int = 0) -> tuple:
+    """Two networks that disagree on some of the images; the first does not say the same of all."""
     while True:
-        first, second = random_network(generator), random_network(generator)
-        images = torch.rand(4, 3, 7, 9, generator=generator)  # all sizes differ, so that a wrong axis shows
-        with torch.no_grad():
-            answers = first(images).argmax(1), second(images).argmax(1)
-        if (answers[0] != answers[1]).any() and len(set(answers[0].tolist())) > 1:
+        first, second = (random_network(generator, sizes(k)[1]) for _ in range(2))
+        images = torch.rand(sizes(k), generator=generator)
+        one, other = predicted(first, images), predicted(second, images)
+        if (one != other).any() and (len(images) == 1 or len(one.unique()) > 1):
             return first, second, images
 
 
-def _signed(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    images = images.detach().clone().requires_grad_()
-    return torch.autograd.grad(picked(model(images), labels).sum(), images)[0]
+def _gradients(first: nn.Module, second: nn.Module, images: Tensor, classes=lambda one, other: (one, one)) -> Tensor:
+    """Those of both networks, ``(2, N, C, H, W)``, for the classes that are picked from what each predicts."""
+    chosen = classes(predicted(first, images), predicted(second, images))
+    return torch.stack([gradient(m, images, c) for m, c in zip((first, second), chosen, strict=True)])
 
 
-def _of_both(classes: Callable, reduce=lambda g: g.abs().amax(1)) -> Callable:
-    """Maps of two networks, of the classes that ``classes(logits of both)`` picks for each."""
-
-    def maps(first: nn.Module, second: nn.Module, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            chosen = classes(first(images), second(images))
-        return torch.stack([reduce(_signed(m, images, c)) for m, c in zip((first, second), chosen, strict=True)])
-
-    return maps
-
-
-def _held(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    return z.argmax(1), z.argmax(1)
+def _largest(gradients: Tensor) -> Tensor:
+    return gradients.abs().amax(2)
 
 
 same_question = Exercise(
@@ -201,31 +149,25 @@ same_question = Exercise(
     task="write fn(first, second, images) -> (2, N, H, W): the saliency maps (largest absolute gradient over the "
     "channels) of both networks, each for the class that the first one predicts.",
     case=_two_networks,
-    reference=_of_both(_held),
+    reference=lambda *case: _largest(_gradients(*case)),
     mistakes=(
-        (
+        Mistake(
             "Each network explains its own answer. Then the maps differ because the questions do: hold the class that "
             "the first one predicts.",
-            _of_both(lambda z, w: (z.argmax(1), w.argmax(1))),
+            lambda *case: _largest(_gradients(*case, classes=lambda one, other: (one, other))),
         ),
-        (
+        Mistake(
             "You held the class that the second network predicts: it is the first one's answer that is asked for.",
-            _of_both(lambda z, w: (w.argmax(1), w.argmax(1))),
+            lambda *case: _largest(_gradients(*case, classes=lambda one, other: (other, other))),
         ),
-        (
-            "You swapped the two: each explains what the other predicts.",
-            _of_both(lambda z, w: (w.argmax(1), z.argmax(1))),
+        Mistake(
+            "The gradients of the first network are added in: x.grad adds up, so set it to zero between the two.",
+            lambda *case: _largest(_gradients(*case).cumsum(0)),
         ),
-        (
+        Mistake(
             "The class is that of the first image for all of them: each image has its own prediction.",
-            _of_both(lambda z, w: (z.argmax(1)[:1].expand(len(z)),) * 2),
+            lambda *case: _largest(_gradients(*case, classes=lambda one, _: (one[:1].expand_as(one),) * 2)),
         ),
-        (
-            "The maximum over the channels is taken without the absolute value.",
-            _of_both(_held, reduce=lambda g: g.amax(1)),
-        ),
-        ("You averaged the channels: their maximum is asked for.", _of_both(_held, reduce=lambda g: g.abs().mean(1))),
-        ("Both maps are of the first network.", lambda first, second, images: _of_both(_held)(first, first, images)),
-        ("The maps of the second network come second.", lambda a, b, images: _of_both(_held)(a, b, images).flip(0)),
     ),
+    last_step=LastStep("gradient", _gradients),
 )

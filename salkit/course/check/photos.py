@@ -6,110 +6,69 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .exercise import Exercise
+from .cases import between
+from .exercise import Exercise, Mistake
+from .relations import LastStep
 
 
-def _photo_case(generator: torch.Generator) -> tuple:
-    # Both shapes must come up, and an odd rest, so that rounding shows.
-    side, half = (int(torch.randint(low, high, (), generator=generator)) for low, high in ((5, 9), (1, 3)))
-    longer = side + 2 * half + 1
-    shape = (side, longer) if torch.rand((), generator=generator) < 0.5 else (longer, side)
-    return (torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=generator),)
+def _shape(generator: torch.Generator, k: int) -> tuple[int, int]:
+    """Height and width: lying and standing in turn, and an odd rest, so that rounding shows."""
+    side = between(generator, 5, 8)
+    shape = side, side + 2 * between(generator, 1, 2) + 1
+    return shape if k % 2 else shape[::-1]
 
 
-def _corner(height: int, width: int) -> tuple[int, int, int]:
-    side = min(height, width)
-    return side, (height - side) // 2, (width - side) // 2
+def _photo_case(generator: torch.Generator, k: int = 0) -> tuple:
+    return (torch.randint(0, 256, (*_shape(generator, k), 3), dtype=torch.uint8, generator=generator),)
 
 
-def _cut(photo: Tensor) -> Tensor:
-    side, top, left = _corner(*photo.shape[:2])
-    return photo[top : top + side, left : left + side]
-
-
-def _ends(photo: Tensor, first: bool) -> Tensor:
+def _cut(photo: Tensor, start=lambda rest: rest // 2) -> Tensor:
+    """The square ``(S, S, 3)`` that starts at ``start(rest)`` of what is too long, in [0, 1]."""
     side = min(photo.shape[:2])
-    return photo[:side, :side] if first else photo[-side:, -side:]
+    top, left = (start(size - side) for size in photo.shape[:2])
+    return photo[top : top + side, left : left + side] / 255
 
-
-def _squashed(photo: Tensor) -> Tensor:
-    side = min(photo.shape[:2])
-    whole = photo.permute(2, 0, 1)[None].float() / 255
-    return F.interpolate(whole, (side, side), mode="bilinear", antialias=True)[0]
-
-
-def _later(photo: Tensor) -> Tensor:
-    height, width = photo.shape[:2]
-    side = min(height, width)
-    top, left = (height - side + 1) // 2, (width - side + 1) // 2
-    return photo[top : top + side, left : left + side]
-
-
-_MEAN, _STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 middle_square = Exercise(
     name="middle_square",
     task="write fn(photo (H, W, 3) uint8) -> (3, S, S): the largest square in the middle, in [0, 1]; S is the shorter "
     "side.",
     case=_photo_case,
-    reference=lambda photo: _cut(photo).permute(2, 0, 1) / 255,
+    reference=lambda photo: _cut(photo).permute(2, 0, 1),
     mistakes=(
-        ("The values still go up to 255: divide by 255.", lambda p: _cut(p).permute(2, 0, 1)),
-        ("The values still go up to 255: divide by 255.", lambda p: _cut(p).permute(2, 0, 1).float()),
-        ("You divided by 256: white would not be 1. Divide by 255.", lambda p: _cut(p).permute(2, 0, 1) / 256),
-        ("The channels come last: a network wants (3, S, S), permute(2, 0, 1).", lambda p: _cut(p) / 255),
-        (
-            "Height and width have changed places, so the picture is mirrored on its diagonal: permute(2, 0, 1).",
-            lambda p: _cut(p).permute(2, 1, 0) / 255,
-        ),
-        (
+        Mistake(
             "reshape doesn't move an axis, it only counts differently, and the picture is scrambled: permute(2, 0, 1).",
-            lambda p: _cut(p).reshape(3, *_cut(p).shape[:2]) / 255,
+            lambda p: _cut(p).reshape(3, *_cut(p).shape[:2]),
         ),
-        (
-            "The colours are in the wrong order, blue first: they came as red, green, blue.",
-            lambda p: _cut(p).permute(2, 0, 1).flip(0) / 255,
+        Mistake(
+            "You cut at the upper left, not in the middle.",
+            lambda p: _cut(p, lambda rest: 0).permute(2, 0, 1),
         ),
-        ("You cut at the upper left, not in the middle.", lambda p: _ends(p, True).permute(2, 0, 1) / 255),
-        ("You cut at the lower right, not in the middle.", lambda p: _ends(p, False).permute(2, 0, 1) / 255),
-        (
-            "You squashed the whole photograph into the square: cut it, so that round things stay round.",
-            _squashed,
-        ),
-        (
+        Mistake(
             "The rest is odd, and you cut the larger part off above or at the left: round down, (H - S) // 2.",
-            lambda p: _later(p).permute(2, 0, 1) / 255,
+            lambda p: _cut(p, lambda rest: (rest + 1) // 2).permute(2, 0, 1),
         ),
-        (
-            "You normalised with ImageNet's mean and deviation as well: salkit's networks do that themselves, and "
-            "twice is once too often.",
-            lambda p: ((_cut(p) / 255 - _MEAN) / _STD).permute(2, 0, 1),
+        Mistake(
+            "You squashed the whole photograph into the square: cut it, so that round things stay round.",
+            lambda p: F.interpolate(
+                p.permute(2, 0, 1)[None] / 255, [min(p.shape[:2])] * 2, mode="bilinear", antialias=True
+            )[0],
         ),
-        ("You returned a batch: the result is one image, (3, S, S).", lambda p: _cut(p).permute(2, 0, 1)[None] / 255),
     ),
 )
 
 
-def _map_case(generator: torch.Generator) -> tuple:
-    (photo,) = _photo_case(generator)
-    height, width = photo.shape[:2]
+def _map_case(generator: torch.Generator, k: int = 0) -> tuple:
+    height, width = _shape(generator, k)
     side = min(height, width)
     return 0.1 + torch.rand(side, side, generator=generator), height, width
 
 
-def _put(square: Tensor, height: int, width: int, top: int, left: int, around: float = 0.0) -> Tensor:
-    whole = torch.full((height, width), around, dtype=square.dtype)
-    whole[top : top + len(square), left : left + len(square)] = square
-    return whole
-
-
-def _in_the_middle(square: Tensor, height: int, width: int, around: float = 0.0) -> Tensor:
-    _, top, left = _corner(height, width)
-    return _put(square, height, width, top, left, around)
-
-
-def _stretched(square: Tensor, height: int, width: int, mode: str) -> Tensor:
-    return F.interpolate(square[None, None], (height, width), mode=mode)[0, 0]
+def _put(square: Tensor, height: int, width: int, start=lambda rest: rest // 2) -> Tensor:
+    """The square in a map of zeros, where it leaves ``start(rest)`` above and at the left."""
+    rests = height - len(square), width - len(square)
+    top, left = map(start, rests)
+    return F.pad(square, (left, rests[1] - left, top, rests[0] - top))
 
 
 placed_back = Exercise(
@@ -117,45 +76,30 @@ placed_back = Exercise(
     task="write fn(square_map (S, S), height, width) -> (height, width): the map where its middle square was cut out, "
     "zeros elsewhere; S is the shorter of height and width.",
     case=_map_case,
-    reference=_in_the_middle,
+    reference=_put,
     mistakes=(
-        (
+        Mistake(
             "You stretched the map over the whole photograph, also over what the network never saw: put it back where "
             "the square was cut out.",
-            lambda m, h, w: _stretched(m, h, w, "bilinear"),
+            lambda m, h, w: F.interpolate(m[None, None], (h, w), mode="bilinear")[0, 0],
         ),
-        (
-            "You stretched the map over the whole photograph, also over what the network never saw: put it back where "
-            "the square was cut out.",
-            lambda m, h, w: _stretched(m, h, w, "nearest"),
+        Mistake(
+            "You put the map at the upper left: the square was in the middle.",
+            lambda m, h, w: _put(m, h, w, lambda rest: 0),
         ),
-        ("You put the map at the upper left: the square was in the middle.", lambda m, h, w: _put(m, h, w, 0, 0)),
-        (
-            "You put the map at the lower right: the square was in the middle.",
-            lambda m, h, w: _put(m, h, w, h - len(m), w - len(m)),
-        ),
-        (
+        Mistake(
             "The map is one pixel too low or too far to the right: round down, (height - S) // 2.",
-            lambda m, h, w: _put(m, h, w, (h - len(m) + 1) // 2, (w - len(m) + 1) // 2),
+            lambda m, h, w: _put(m, h, w, lambda rest: (rest + 1) // 2),
         ),
-        (
-            "Around the map there are ones. The network saw nothing there: zeros.",
-            lambda m, h, w: _in_the_middle(m, h, w, 1.0),
-        ),
-        (
-            "Around the map there is its own lowest value. The network saw nothing there: zeros.",
-            lambda m, h, w: _in_the_middle(m, h, w, m.min().item()),
-        ),
-        ("Height and width have changed places.", lambda m, h, w: _in_the_middle(m, w, h)),
-        ("The map itself is mirrored on its diagonal: don't transpose it.", lambda m, h, w: _in_the_middle(m.T, h, w)),
-        ("You returned the square map as it came.", lambda m, h, w: m),
     ),
 )
 
 
-def _group_case(generator: torch.Generator) -> tuple:
-    logits = 2 * torch.randn(4, 7, generator=generator)
-    return logits, torch.randperm(7, generator=generator)[:3].tolist()
+def _group_case(generator: torch.Generator, k: int = 0) -> tuple:
+    n, classes, size = ((4, 7, 3), (1, 6, 2), (3, 9, 4), (5, 8, 1))[k % 4]
+    return 2 * torch.randn(n, classes, generator=generator), torch.randperm(classes, generator=generator)[
+        :size
+    ].tolist()
 
 
 group_probability = Exercise(
@@ -165,31 +109,19 @@ group_probability = Exercise(
     case=_group_case,
     reference=lambda z, g: z.softmax(1)[:, g].sum(1),
     mistakes=(
-        (
+        Mistake(
             "You took the softmax among the members only, so they always add up to 1: first the softmax over all "
             "classes, then the members.",
             lambda z, g: z[:, g].softmax(1).sum(1),
         ),
-        ("You took the likeliest member only: add the members up.", lambda z, g: z.softmax(1)[:, g].amax(1)),
-        ("You took the mean of the members: probabilities of classes add up.", lambda z, g: z.softmax(1)[:, g].mean(1)),
-        ("You multiplied: that would be for all of them at once. Add.", lambda z, g: z.softmax(1)[:, g].prod(1)),
-        ("You added up logits: take the softmax first.", lambda z, g: z[:, g].sum(1)),
-        (
-            "You added up the members' logits before the softmax or took their log-sum-exp: that is a score, and no "
-            "probability yet.",
-            lambda z, g: z[:, g].logsumexp(1),
-        ),
-        ("You added up log-probabilities: softmax, not log_softmax.", lambda z, g: z.log_softmax(1)[:, g].sum(1)),
-        ("That is the logarithm of the probability.", lambda z, g: z.softmax(1)[:, g].sum(1).log()),
-        ("You took the softmax over the images: the classes are dimension 1.", lambda z, g: z.softmax(0)[:, g].sum(1)),
-        (
+        Mistake("You added up logits: take the softmax first.", lambda z, g: z[:, g].sum(1)),
+        Mistake(
             "A sigmoid treats each class on its own: ImageNet's probabilities are a softmax over all of them.",
             lambda z, g: z.sigmoid()[:, g].sum(1),
         ),
-        ("That is the probability that it is none of them.", lambda z, g: 1 - z.softmax(1)[:, g].sum(1)),
-        ("You returned a percentage. A probability lies in [0, 1].", lambda z, g: 100 * z.softmax(1)[:, g].sum(1)),
-        ("One probability for each member is too many: add them up, sum(1).", lambda z, g: z.softmax(1)[:, g]),
-        ("members are class numbers, columns: [:, members].", lambda z, g: z.softmax(1)[g].sum(1)),
-        ("You added up over the images as well: sum(1) gives one for each.", lambda z, g: z.softmax(1)[:, g].sum()),
+        Mistake(
+            "You took the softmax over the images: the classes are axis 1.", lambda z, g: z.softmax(0)[:, g].sum(1)
+        ),
     ),
+    last_step=LastStep("probabilities of the members", lambda z, g: z.softmax(1)[:, g]),
 )

@@ -79,9 +79,12 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
 
 
-def call(function: Callable, case: tuple, seconds: float) -> Outcome:
-    """Call ``function`` on a copy of ``case``. Nothing that it raises comes out, but for a ``KeyboardInterrupt``."""
-    arguments, settings = copy.deepcopy(case), _settings()
+def call(function: Callable, case: tuple, seconds: float, may_draw: bool = False) -> Outcome:
+    """Call ``function`` on a copy of ``case``. Nothing that it raises comes out, but for a ``KeyboardInterrupt``.
+
+    ``may_draw``: whether it may use the global random numbers.
+    """
+    arguments, settings = copy.deepcopy(case), _settings(may_draw)
     try:
         with limited(seconds):
             value = function(*arguments)
@@ -90,18 +93,21 @@ def call(function: Callable, case: tuple, seconds: float) -> Outcome:
     except BaseException as error:
         return Outcome(error=error)
     else:
-        changed = (name for name, state in _settings().items() if state != settings[name])
+        changed = (name for name, state in _settings(may_draw).items() if state != settings[name])
         return Outcome(value, trace=change(case, arguments) or next(changed, ""))
     finally:
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
 
 
-def _settings() -> dict[str, object]:
-    states = random.getstate(), pickle.dumps(np.random.get_state()), _bytes(torch.get_rng_state())
+def _settings(may_draw: bool) -> dict[str, object]:
+    """What a function must leave as it was, by the words for it when it did not."""
+    numbers = (
+        () if may_draw else (random.getstate(), pickle.dumps(np.random.get_state()), _bytes(torch.get_rng_state()))
+    )
     return {
         "the global random numbers were drawn from or seeded, which changes what the rest of a program draws: use a "
-        "torch.Generator of your own.": states,
+        "torch.Generator of your own.": numbers,
         "gradients were switched on or off for the whole program: use `with torch.no_grad():`.": (
             torch.is_grad_enabled()
         ),

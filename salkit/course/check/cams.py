@@ -13,7 +13,7 @@ from .relations import LastStep
 def _cam_case(generator: torch.Generator, k: int = 0) -> tuple:
     n, _, height, width = sizes(k)
     depth, classes = 5 + k % 2, 7 - k % 3
-    features = torch.rand(n, depth, height // 2, width // 2, generator=generator)  # after a ReLU: not negative
+    features = torch.rand(n, depth, height - 3, width - 3, generator=generator)  # after a ReLU: not negative
     weights = torch.randn(classes, depth, generator=generator)
     best = (features.mean((2, 3)) @ weights.T).argmax(1)
     return features, weights, (best + 1 + torch.arange(n) % (classes - 1)) % classes  # never the predicted class
@@ -49,7 +49,7 @@ cam = Exercise(
 
 def _gradcam_case(generator: torch.Generator, k: int = 0) -> tuple:
     n, _, height, width = sizes(k)
-    shape = n, 5 + k % 2, height // 2, width // 2
+    shape = n, 5 + k % 2, height - 3, width - 3
     # Some of the features are negative, as after a SiLU: else a ReLU of the weights could not be told from one of the
     # weighed maps. The means of the gradients have both signs and are as large as their spread.
     features = torch.rand(shape, generator=generator) - 0.3

@@ -56,9 +56,9 @@ def relation(reference: Callable, last_step: LastStep | None, pairs: list[Pair],
     ndims = pairs[0].expected.ndim, pairs[0].answer.ndim
     return (
         _named(pairs, "expected", _functions(*ndims))
-        or _named(turned, "expected", _missing(*reversed(ndims)))
         or _by_a_number(pairs, names)
         or _named(pairs, "case", _other_arguments(reference, pairs[0].case, names))
+        or _named(turned, "expected", _missing(*reversed(ndims)))
         or _named(
             steps, "expected", _other_last_steps(last_step.name, steps[0].expected.ndim, ndims[1]) if steps else ()
         )
@@ -68,18 +68,20 @@ def relation(reference: Callable, last_step: LastStep | None, pairs: list[Pair],
 
 def _named(pairs: list[Pair], field: str, relations: _Relations) -> str:
     """The hint of the first relation whose function makes the answer of that field, in every pair."""
-    for hint, function in relations:
+    return next((hint for hint, function in relations if _holds(pairs, field, function)), "")
+
+
+def _holds(pairs: list[Pair], field: str, function: Callable) -> bool:
+    told = False  # where all is NaN there is nothing to tell by
+    for pair in pairs:
         try:
-            if all(_explains(pair.answer, function(getattr(pair, field))) for pair in pairs):
-                return hint
+            made = as_tensor(function(getattr(pair, field)))
         except (RuntimeError, IndexError, ValueError, TypeError, ZeroDivisionError):
-            continue  # it does not fit these shapes
-    return ""
-
-
-def _explains(answer: Tensor, made) -> bool:
-    made = as_tensor(made)
-    return same(answer, made) and not made.isnan().all()
+            return False  # it does not fit these shapes
+        if not same(pair.answer, made):
+            return False
+        told = told or not made.isnan().all()
+    return told
 
 
 # --- functions of the expected answer
@@ -155,6 +157,10 @@ _MISSING = (
     ("What is negative should be zero: the ReLU at the end, clamp(min=0), is missing.", lambda x: x.clamp(min=0)),
     ("The result leaves [0, 1]: clamp(0, 1) at the end is missing.", lambda x: x.clamp(0, 1)),
     ("The root is missing at the end.", torch.sqrt),
+    (
+        "Each has the right pattern, and not the range that is asked for: its lowest value goes to 0, its highest to 1.",
+        _per_sample(_to_unit_range),
+    ),
     ("The softmax is missing: these are no probabilities yet.", lambda x: x.softmax(-1)),
     ("Round down at the end.", torch.floor),
     ("Round up at the end.", torch.ceil),
@@ -222,11 +228,12 @@ def _by_a_number(pairs: list[Pair], names: list[str]) -> str:
     """A factor or an offset: the same in all cases, or one of the sizes of each."""
     if any(pair.answer.shape != pair.expected.shape for pair in pairs):
         return ""
-    factors = torch.stack([(a * r).nansum() / r.square().nansum() for a, r, _ in pairs])
-    if all(same(a, k * r) for k, (a, r, _) in zip(factors, pairs)):
+    told = [pair for pair in pairs if pair.expected.nan_to_num().any()]  # of nothing but zeros there is no factor
+    factors = torch.stack([(a * r).nansum() / r.square().nansum() for a, r, _ in told])
+    if all(same(a, k * r) for k, (a, r, _) in zip(factors, told)):
         if same(factors, factors[:1].expand_as(factors)):
             return _times(factors[0].item())
-        for name, size in _sizes(pairs, names):
+        for name, size in _sizes(told, names):
             if same(factors, size):
                 return f"It is too large, by a factor of {name}: you added up, or forgot to divide."
             if same(factors, 1 / size):

@@ -165,9 +165,12 @@ def change(old, new) -> str:
             )
         changed = "a tensor that came in was changed in place: work on a copy, x.clone()."
         return "" if _bytes(old) == _bytes(new) else changed
+    kind = type(old).__name__
+    if isinstance(old, dict):
+        old, new = [*old.items()], [*new.items()]
     if isinstance(old, (list, tuple)) and len(old) == len(new):
         return next(filter(None, map(change, old, new)), "")
-    return "" if old == new else f"a {type(old).__name__} that came in was changed: work on a copy."
+    return "" if np.array_equal(old, new) else f"a {kind} that came in was changed: work on a copy."
 
 
 def as_tensor(value) -> Tensor | None:

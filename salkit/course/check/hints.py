@@ -130,6 +130,8 @@ def useless(value, expected) -> str:
         return "It returned None: does its last line say return?"
     if value is ...:
         return "It returned the placeholder ...: replace that by your code."
+    if isinstance(value, tuple) and len(value) == 1:
+        return "It returned a tuple with one entry, as torch.autograd.grad does: take [0]."
     answer, wanted = as_tensor(value), as_tensor(expected)
     if answer is None:
         kind = f"{value.dtype} tensor that can't be read" if isinstance(value, Tensor) else type(value).__name__

@@ -164,7 +164,6 @@ _MISSING = (
     ("The softmax is missing: these are no probabilities yet.", lambda x: x.softmax(-1)),
     ("Round down at the end.", torch.floor),
     ("Round up at the end.", torch.ceil),
-    ("An axis of size 1 too many is in front. Of a tuple, as torch.autograd.grad returns it, take [0].", lambda x: x[0]),
 )  # fmt: skip
 _REDUCTIONS = (
     ("mean", torch.mean),

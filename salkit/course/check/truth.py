@@ -64,7 +64,7 @@ def _auc(maps: Tensor, masks: Tensor, tied: float = 0.5, others=torch.logical_no
     values, on, off = maps.flatten(1).double(), masks.flatten(1), others(masks).flatten(1)
     gap = values[:, :, None] - values[:, None, :]
     pairs = on[:, :, None] & off[:, None, :]
-    return (((gap > 0) + tied * (gap == 0)) * pairs).sum((1, 2)) / pairs.sum((1, 2))
+    return (((gap > 0) + tied * (gap == 0).double()) * pairs).sum((1, 2)) / pairs.sum((1, 2))
 
 
 mask_auc = Exercise(

@@ -25,7 +25,8 @@ def _group_case(generator: torch.Generator, k: int = 0) -> tuple:
     places = torch.where(torch.rand(n, generator=generator) < 0.5, labels % places_, anywhere)
     places[(labels == gap[0]) & (places == gap[1])] = 2  # a group that does not occur
     groups = labels * places_ + places
-    rates = 0.2 + 0.7 * torch.rand(classes * places_, generator=generator)
+    rates = 0.3 + 0.6 * torch.rand(classes * places_, generator=generator)
+    rates[0 if k % 2 == 0 else -1] = 0  # the worst is the first group or the last, where a loop may forget one
     right = torch.rand(n, generator=generator) < rates[groups]
     for group in groups.unique():
         members = (groups == group).nonzero().flatten()

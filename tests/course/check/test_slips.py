@@ -12,8 +12,8 @@ import salkit
 from salkit.course import check
 from salkit.course.check import mistakes
 
-SEEDS = range(15)
-RIGHT_SEEDS = range(40)
+SEEDS = range(5)
+RIGHT_SEEDS = range(12)
 
 
 def refused(exercise, function):
@@ -60,8 +60,7 @@ def test_what_is_raised_elsewhere_is_no_stub():
         return torch.nn.Module()(images)
 
     assert "still to be written" not in check.saliency(unfinished_module).hint
-    assert "still to be written" not in mistakes.tied_percentiles(lambda r, share: (r > 0).mean()).hint
-    assert ".float()" in mistakes.tied_percentiles(lambda r, share: (r > 0).mean()).hint
+    assert mistakes.tied_percentiles(lambda r, share: (r > 0).mean()).hint.startswith("A truth value")
 
     def told(*args):
         raise NotImplementedError("write me")

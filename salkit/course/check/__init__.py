@@ -14,20 +14,45 @@ exercise is one more ``Exercise`` in the file of its subject, and its name in th
 """
 
 from . import mistakes
-from .attacks import fgsm, project, success_rate
 from .bias import clean_network, flip_rate, worst_group_accuracy
-from .cams import cam, gradcam, pointing_game
-from .classimages import ascent_step, total_variation, undo_jitter
-from .covering import number_of_windows, occlusion_map, score_drop
+from .comparisons import bootstrap_interval, cascade_weights, depth_curve, held_class, rank_correlation, same_question
 from .exercise import Exercise, Mistake, Result
-from .labels import bootstrap_interval, rank_correlation, same_question
-from .maps import normalise, relevance_mass, saliency
-from .numbers import accuracy, conv_output_size, count_parameters
-from .photos import group_probability, middle_square, placed_back
-from .series import cut_windows, naive_error, scale_without_leak
-from .sharper import guided_rule, integrated_gradients, smoothgrad
-from .truth import delete_pixels, mask_auc, relevance_rank
-from .weights import cascade_weights, depth_curve, held_class
+from .gradients import (
+    ascent_step,
+    fgsm,
+    guided_rule,
+    integrated_gradients,
+    normalise,
+    project,
+    relevance_mass,
+    saliency,
+    smoothgrad,
+    success_rate,
+    total_variation,
+    undo_jitter,
+)
+from .numbers import (
+    accuracy,
+    conv_output_size,
+    count_parameters,
+    cut_windows,
+    group_probability,
+    middle_square,
+    naive_error,
+    placed_back,
+    scale_without_leak,
+)
+from .places import (
+    cam,
+    delete_pixels,
+    gradcam,
+    mask_auc,
+    number_of_windows,
+    occlusion_map,
+    pointing_game,
+    relevance_rank,
+    score_drop,
+)
 
 EXERCISES = {
     exercise.name: exercise

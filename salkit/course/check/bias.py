@@ -14,27 +14,19 @@ from .relations import LastStep
 
 
 def _group_case(generator: torch.Generator, k: int = 0) -> tuple:
-    """Classes that mostly stand in their own place, and never in one of the others.
-
-    Every fourth set of groups lacks the very first, (0, 0), of which a minimum would start.
-    """
-    classes, places_ = 3 + k % 2, 3 + (k // 2) % 2
-    n, gap = 120 + 10 * k, (0, 0) if k % 4 == 1 else (classes - 1, k % 2)
-    labels = torch.randint(classes, (n,), generator=generator)
-    anywhere = torch.randint(places_, (n,), generator=generator)
-    places = torch.where(torch.rand(n, generator=generator) < 0.5, labels % places_, anywhere)
-    places[(labels == gap[0]) & (places == gap[1])] = 2  # a group that does not occur
-    groups = labels * places_ + places
-    rates = 0.3 + 0.6 * torch.rand(classes * places_, generator=generator)
-    rates[0 if k % 2 == 0 else -1] = 0  # the worst is the first group or the last, where a loop may forget one
-    right = torch.rand(n, generator=generator) < rates[groups]
-    for group in groups.unique():
-        members = (groups == group).nonzero().flatten()
-        right[members[:1]], right[members[1:2]] = True, False  # nobody is never right, nor always
-    shift = torch.randint(1, classes, (n,), generator=generator)
-    answers = torch.where(right, labels, (labels + shift) % classes)
+    """Classes that mostly stand in their own place. One group does not occur, in some cases the first, (0, 0)."""
+    classes, n_places, n = 3 + k % 2, 3 + k // 2 % 2, 120 + 10 * k
+    shares, rates = 0.3 + torch.eye(classes, n_places).flatten(), 0.3 + 0.6 * torch.rand(16, generator=generator)
+    shares[0 if k % 4 == 1 else -2] = 0
+    rates[0 if k % 2 == 0 else len(shares) - 1] = 0  # the worst is the first or the last, which a loop may forget
+    groups = torch.multinomial(shares, n, replacement=True, generator=generator)
+    before = (groups[:, None] == groups).tril(-1).sum(1)  # so many of its group came before
+    lucky = torch.rand(n, generator=generator) < rates[groups]
+    right = (lucky & (before != 1)) | (before == 0)  # nobody is never right, nor always
+    labels = groups // n_places
+    answers = torch.where(right, labels, (labels + torch.randint(1, classes, (n,), generator=generator)) % classes)
     logits = torch.randn(n, classes, generator=generator)
-    return logits.scatter(1, answers[:, None], logits.amax(1, keepdim=True) + 0.5), labels, places
+    return logits.scatter(1, answers[:, None], logits.amax(1, keepdim=True) + 0.5), labels, groups % n_places
 
 
 def _accuracies(logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# The sizes of the cases of a set, (N, C, H, W). They differ from axis to axis, so that a wrong axis shows, and from case
-# to case, so that a size written down as a number does. One batch has one image, one has grey images, and images lie
-# and stand.
+# The sizes of the cases of a set, (N, C, H, W). They differ from axis to axis, so that a wrong axis shows, and from
+# case to case, so that a size written down as a number does. One batch has one image, one has grey images, and images
+# lie and stand.
 _SIZES = ((4, 3, 7, 9), (1, 3, 9, 7), (3, 1, 8, 6), (5, 3, 6, 8))
 
 
@@ -84,6 +84,22 @@ def gradient(model: nn.Module, images: Tensor, labels: Tensor, score=picked) -> 
     """The gradient of ``score(logits, labels)``, added up over the batch, in the shape of the images."""
     images = images.detach().clone().requires_grad_()
     return torch.autograd.grad(score(model(images), labels).sum(), images)[0]
+
+
+def largest(gradients: Tensor) -> Tensor:
+    """The saliency map: the largest absolute value over the channels, ``(..., H, W)``."""
+    return gradients.abs().amax(-3)
+
+
+def two_networks(generator: torch.Generator, k: int = 0) -> tuple[nn.Module, nn.Module, Tensor]:
+    """Two networks that disagree on some of the images. The first does not say the same of all."""
+    n, channels, height, width = sizes(k)
+    while True:
+        first, second = (random_network(generator, channels) for _ in range(2))
+        images = torch.rand(n, channels, height, width, generator=generator)
+        one, other = predicted(first, images), predicted(second, images)
+        if (one != other).any() and (n == 1 or len(one.unique()) > 1):
+            return first, second, images
 
 
 def every_logit(logits: Tensor, labels: Tensor) -> Tensor:

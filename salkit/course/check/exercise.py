@@ -104,7 +104,7 @@ class Exercise:
     def _judge(self, function, seed: int) -> tuple[str, str]:
         """Hint and remark, one of them empty at least."""
         cases = self.draw(seed)
-        if problem := hints.no_function(function) or hints.wrong_signature(function, cases[0]):
+        if problem := hints.unfit(function, cases[0]):
             return problem, ""
         outcomes: list[Outcome] = []
         for case in cases:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .calling import OutOfTime, as_tensor
+from .calling import as_tensor
 
 OTHER_ANSWER = (
     "A second call with the same arguments gives another answer: random numbers are drawn, or something is left over "
@@ -20,8 +20,11 @@ OTHER_ANSWER = (
 )
 ATTACHED = "It still hangs on the graph of the network, which keeps memory: .detach() would let go of it."
 
-# Messages of torch that say little to somebody who meets them for the first time.
+_STUB = "The function is still to be written: replace the line that raises NotImplementedError."
+# Messages that say little to somebody who meets them for the first time.
 _ERRORS = (
+    ("OutOfTime", "It takes too long, and was stopped: does a loop of yours end?"),
+    ("SystemExit", "It ended the program, with exit() or sys.exit(): end the function with return."),
     (
         "does not require grad",
         "The gradient can't be taken: call requires_grad_() on your copy of the images before they enter the network, "
@@ -48,7 +51,7 @@ _ERRORS = (
     (" not implemented for 'Bool'", "torch can't do that with truth values: .float() first."),
     (" not implemented for 'Long'", "torch can't do that with whole numbers: .float() first."),
     (" not implemented for 'Byte'", "torch can't do that with bytes: .float() first."),
-    ("Expected a floating point or complex tensor", "Truth values and whole numbers have no norm in torch: .float() first."),
+    ("Expected a floating point or complex", "Truth values and whole numbers have no norm in torch: .float() first."),
     ("backward through the graph a second time", "A graph serves one gradient: compute the logits again for the next."),
     (
         "a leaf Variable that requires grad",
@@ -58,23 +61,18 @@ _ERRORS = (
 )  # fmt: skip
 
 
-def no_function(function) -> str:
-    """Why this is nothing that can be checked; empty when it is."""
+def unfit(function, case: tuple) -> str:
+    """Why this can't be checked on such arguments; empty when it can."""
     if function is None or function is ...:
         return "There is no function yet."
-    return "" if callable(function) else "Pass the function itself, without calling it: its name, and no brackets."
-
-
-def wrong_signature(function: Callable, case: tuple) -> str:
-    """Why it can't be called with these arguments; empty when it can."""
+    if not callable(function):
+        return "Pass the function itself, without calling it: its name, and no brackets."
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions have none
+        inspect.signature(function).bind(*case)
+    except ValueError:  # some built-in functions have no signature
         return ""
-    try:
-        signature.bind(*case)
     except TypeError:
-        return f"The function is called with {len(case)} arguments, and yours takes {signature}."
+        return f"The function is called with {len(case)} arguments, and yours takes {inspect.signature(function)}."
     return ""
 
 
@@ -82,30 +80,23 @@ def no_answer(error: BaseException | None, function: Callable, case: tuple, numb
     """What an error means; empty when there was none."""
     if error is None:
         return ""
-    where = "" if number == 1 else f" It did so in case {number}, with {arguments(function, case)}."
-    if isinstance(error, OutOfTime):
-        return f"It takes too long, and was stopped: does a loop of yours end?{where}"
-    if isinstance(error, SystemExit):
-        return f"It ended the program, with exit() or sys.exit(): end the function with return.{where}"
     message = " ".join(str(error).split())
     if isinstance(error, NotImplementedError) and (not message or _raised_by(error, function)):
-        return "The function is still to be written: replace the line that raises NotImplementedError."
-    line = _line_of(error, function)
-    for fragment, hint in _ERRORS:
-        if fragment in message:
-            return f"{hint}{f' It fails{line}.' if line else ''}{where}"
-    return f"It raised {type(error).__name__}{line}: {message}{where and '.'}{where}"
+        return _STUB
+    line, text = _line_of(error, function), f"{type(error).__name__}: {message}"
+    known = next((hint for fragment, hint in _ERRORS if fragment in text), "")
+    hint = f"{known}{line and f' It fails{line}.'}" if known else f"It raised {type(error).__name__}{line}: {message}"
+    return hint if number == 1 else f"{hint.rstrip('.')}. It did so in case {number}, with {arguments(function, case)}."
 
 
 def _raised_by(error: BaseException, function: Callable) -> bool:
     """Whether a ``raise`` in the learner's own file made this error, and not something that was called there."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     last = error.__traceback__
     while last.tb_next:
         last = last.tb_next
-    code = getattr(inspect.unwrap(function), "__code__", frame.f_code)
-    raises = frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return raises and frame.f_code.co_filename == code.co_filename
+    code = last.tb_frame.f_code
+    own = getattr(inspect.unwrap(function), "__code__", code).co_filename == code.co_filename
+    return own and code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def _line_of(error: BaseException, function: Callable) -> str:
@@ -146,14 +137,17 @@ def useless(value, expected) -> str:
 def constant(answers: list[Tensor]) -> str:
     """That all cases have one and the same value, which says nothing about how it came about; else empty."""
     values = torch.cat([answer.flatten() for answer in answers])
-    nan = int(values.isnan().sum())
-    if len(values) == 0 or nan == len(values):
-        return f"{nan} of {nan} values are NaN: is there a division by zero?" if nan else "The result is empty."
+    if values.isnan().all():
+        return (
+            f"All {len(values)} values are NaN: is there a division by zero?" if len(values) else "The result is empty."
+        )
     if (values != values[0]).any():
         return ""
-    if values[0] == 0:
-        return "Every value is zero."
-    return f"In every case every value is {values[0]:g}, whatever the arguments are."
+    return (
+        f"In every case every value is {values[0]:g}, whatever the arguments are."
+        if values[0]
+        else "Every value is zero."
+    )
 
 
 def names(function: Callable, case: tuple) -> list[str]:
@@ -179,7 +173,7 @@ def difference(pairs: list, right: list[bool], function: Callable, trace: str) -
     if answer.shape != expected.shape:
         found = f"The result has shape {tuple(answer.shape)}, where {tuple(expected.shape)} is expected"
     elif answer.isnan().any() and not expected.isnan().any():
-        found = f"{int(answer.isnan().sum())} of {answer.numel()} values are NaN: is there a division by zero?"
+        found = f"{int(answer.isnan().sum())} of {answer.numel()} values are NaN (is there a division by zero?)"
     elif not expected.ndim:
         found = f"In one case the result was {answer.item():g}, where {expected.item():g} is expected"
     else:
@@ -189,9 +183,9 @@ def difference(pairs: list, right: list[bool], function: Callable, trace: str) -
             f"The shape is right and the values are not: the largest difference is at {list(where)}, "
             f"{answer[where]:.4g} where {expected[where]:.4g} is expected"
         )
+    given = arguments(function, case)
     if any(right):
-        found += f". {sum(right)} of {len(right)} cases are right: what is special about"
-    hint = (
-        f"{found.rstrip(': ')}{' ' if any(right) else ', with '}{arguments(function, case)}{'?' if any(right) else '.'}"
-    )
+        hint = f"{found}. {sum(right)} of {len(right)} cases are right: what is special about {given}?"
+    else:
+        hint = f"{found}, with {given}."
     return f"{hint} Besides, {trace}" if trace else hint

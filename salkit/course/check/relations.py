@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .calling import as_tensor
 
@@ -131,12 +132,12 @@ _FUNCTIONS = (
     ),
     ("The batch is divided by its one largest value. Return it as it is.", lambda x: x / x.max()),
     ("Each result is divided by its sum: return it as it is.", _per_sample(lambda x: x / x.sum(1, keepdim=True))),
-    ("Each result is divided by its length: return it as it is.", _per_sample(lambda x: x / x.norm(dim=1, keepdim=True))),
+    ("Each result is divided by its length: return it as it is.", _per_sample(lambda x: F.normalize(x, dim=1))),
     (
         "From each result its mean is subtracted, and it is divided by its deviation: return it as it is.",
         _per_sample(lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)),
     ),
-    ("From each result its mean is subtracted: return it as it is.", _per_sample(lambda x: x - x.mean(1, keepdim=True))),
+    ("From each its mean is subtracted: return it as it is.", _per_sample(lambda x: x - x.mean(1, keepdim=True))),
     ("You took the softmax of the result.", lambda x: x.softmax(-1)),
     ("Only the first of the batch is right, and it is repeated for all.", lambda x: x[:1].expand_as(x)),
     ("Only the last of the batch is right, and it is repeated for all.", lambda x: x[-1:].expand_as(x)),
@@ -158,7 +159,7 @@ _MISSING = (
     ("The result leaves [0, 1]: clamp(0, 1) at the end is missing.", lambda x: x.clamp(0, 1)),
     ("The root is missing at the end.", torch.sqrt),
     (
-        "Each has the right pattern, and not the range that is asked for: its lowest value goes to 0, its highest to 1.",
+        "Each has the right pattern, and not the range that is asked for: its lowest value to 0, its highest to 1.",
         _per_sample(_to_unit_range),
     ),
     ("The softmax is missing: these are no probabilities yet.", lambda x: x.softmax(-1)),
@@ -231,7 +232,9 @@ def _by_a_number(pairs: list[Pair], names: list[str]) -> str:
     factors = torch.stack([(a * r).nansum() / r.square().nansum() for a, r, _ in told])
     if all(same(a, k * r) for k, (a, r, _) in zip(factors, told)):
         if same(factors, factors[:1].expand_as(factors)):
-            return _times(factors[0].item())
+            is_percent = math.isclose(factors[0], 100, rel_tol=1e-4)
+            words = f"It is right but for a factor: {factors[0]:.4g} times what is asked for, in every case."
+            return "You returned a percentage: a share lies in [0, 1]." if is_percent else words
         for name, size in _sizes(told, names):
             if same(factors, size):
                 return f"It is too large, by a factor of {name}: you added up, or forgot to divide."
@@ -244,13 +247,6 @@ def _by_a_number(pairs: list[Pair], names: list[str]) -> str:
                 if same(offsets, sign * size):
                     return f"In every case it is too {word} by {name}."
     return ""
-
-
-def _times(factor: float) -> str:
-    if math.isclose(factor, 100, rel_tol=1e-4):
-        return "You returned a percentage: a share lies in [0, 1]."
-    inverse = f", 1 / {1 / factor:.4g}," if abs(factor) < 0.2 else ""
-    return f"It is right but for a factor: {factor:.4g}{inverse} times what is asked for, in every case."
 
 
 def _sizes(pairs: list[Pair], names: list[str]) -> Iterator[tuple[str, Tensor]]:
@@ -276,26 +272,23 @@ def _sizes_of(name: str, value) -> list[tuple[str, float]]:
 # --- other arguments
 
 
-def _with_last(model: nn.Module, last: nn.Module) -> nn.Module:
-    return nn.Sequential(model, last).train(model.training)
-
-
 _OF_A_NETWORK = (
     (
         "You took the softmax, a probability: it is flat where the network is sure, and the other classes have a say "
         "in it. Take the logit, what the network puts out.",
-        lambda model: _with_last(model, nn.Softmax(1)),
+        lambda model: nn.Sequential(model, nn.Softmax(1)),
     ),
     (
-        "You took the log-softmax or the cross-entropy, in which the other classes have a say. Take the logit, what the "
-        "network puts out.",
-        lambda model: _with_last(model, nn.LogSoftmax(1)),
+        "You took the log-softmax or the cross-entropy, in which the other classes have a say. Take the logit, what "
+        "the network puts out.",
+        lambda model: nn.Sequential(model, nn.LogSoftmax(1)),
     ),
     (
         "You switched `{}` to train mode: BatchNorm then mixes the images of the batch. Use .eval().",
         lambda model: copy.deepcopy(model).train(),
     ),
 )
+_OF_A_MASK = (("`{}` was turned round: true and false are exchanged.", torch.logical_not),)
 _OF_A_BATCH = (
     ("The first entry of `{}` was used for all: each has its own.", lambda x: x[:1].expand_as(x)),
     ("`{}` was taken in reversed order.", lambda x: x.flip(0)),
@@ -323,33 +316,28 @@ _OF_A_NUMBER = (
 )
 
 
-def _changes(value) -> tuple[tuple[str, Callable], ...]:
-    """What may have been taken for an argument, by its kind."""
-    if isinstance(value, nn.Module):
-        return _OF_A_NETWORK
-    if isinstance(value, (int, float)):
-        return (*_OF_NUMBERS, *_OF_A_NUMBER)
-    if not isinstance(value, Tensor):
-        return ()
-    if value.dtype == torch.bool:
-        return (("`{}` was turned round: true and false are exchanged.", torch.logical_not), *_OF_A_BATCH)
-    if not value.is_floating_point():
-        return _OF_A_BATCH
-    return (*_OF_A_BATCH, *_OF_NUMBERS, *_OF_REAL_NUMBERS, *(_OF_LOGITS if value.ndim == 2 else ()))
+# What may have been taken for an argument, by its kind.
+_CHANGES = (
+    (lambda value: isinstance(value, nn.Module), _OF_A_NETWORK),
+    (lambda value: isinstance(value, Tensor) and value.dtype == torch.bool, _OF_A_MASK),
+    (lambda value: isinstance(value, Tensor), _OF_A_BATCH),
+    (lambda value: isinstance(value, (int, float)) or _is_real(value), _OF_NUMBERS),
+    (lambda value: isinstance(value, (int, float)), _OF_A_NUMBER),
+    (lambda value: _is_real(value), _OF_REAL_NUMBERS),
+    (lambda value: _is_real(value) and value.ndim == 2, _OF_LOGITS),
+)
+
+
+def _is_real(value) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _put(place: int, change: Callable, case: tuple) -> tuple:
     return *case[:place], change(case[place]), *case[place + 1 :]
 
 
-def _swapped(first: int, second: int, case: tuple) -> tuple:
-    swapped = list(case)
-    swapped[first], swapped[second] = case[second], case[first]
-    return tuple(swapped)
-
-
-def _twice(first: int, second: int, case: tuple) -> tuple:
-    return _put(second, lambda _: case[first], case)
+def _moved(order: list[int], case: tuple) -> tuple:
+    return tuple(case[place] for place in order)
 
 
 def _predicted(case: tuple) -> tuple:
@@ -365,14 +353,16 @@ def _as_one(case: tuple) -> tuple:
 
 def _other_cases(case: tuple, names: list[str]) -> Iterator[tuple[str, Callable]]:
     """In words what may have been taken for the arguments, and how a case becomes such a one."""
-    for place, value in enumerate(case):
-        for hint, change in _changes(value):
+    for (place, value), (fits, changes) in itertools.product(enumerate(case), _CHANGES):
+        for hint, change in changes if fits(value) else ():
             yield hint.format(names[place]), partial(_put, place, change)
     kinds = [nn.Module if isinstance(v, nn.Module) else getattr(v, "dtype", type(v)) for v in case]
-    for first, second in itertools.permutations(range(len(case)), 2):
-        if kinds[first] == kinds[second]:
-            yield f"`{names[first]}` and `{names[second]}` are exchanged.", partial(_swapped, first, second)
-            yield f"You took `{names[first]}` where `{names[second]}` belongs.", partial(_twice, first, second)
+    places = [*range(len(case))]
+    for i, j in itertools.permutations(places, 2):
+        if kinds[i] == kinds[j]:
+            swapped, twice = ([{i: b, j: i}.get(place, place) for place in places] for b in (j, i))
+            yield f"`{names[i]}` and `{names[j]}` are exchanged.", partial(_moved, swapped)
+            yield f"You took `{names[i]}` where `{names[j]}` belongs.", partial(_moved, twice)
     if kinds[:1] == [nn.Module] and kinds[2:3] == [torch.int64]:
         yield f"You explained the predicted class: take the given `{names[2]}`.", _predicted
     if all(isinstance(value, Tensor) and value.ndim == 3 for value in case):

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -267,7 +268,7 @@ def test_checking_leaves_the_random_state_and_the_settings_of_torch():
 def test_the_settings_of_the_caller_do_not_reach_the_cases(setting):
     def check_all():
         assert check.saliency(lambda m, x, y: salkit.gradient(m, x, y).abs().amax(1))
-        assert all(exercise(exercise.reference) for exercise in EXERCISES.values())
+        assert all(EXERCISES[name](EXERCISES[name].reference) for name in ("cam", "smoothgrad", "count_parameters"))
 
     if setting == "device":
         with torch.device("meta"):
@@ -391,20 +392,24 @@ def test_an_interrupt_of_the_learner_comes_through():
 # --- types
 
 
+def _converted(function, kind, *case):
+    return kind(function(*case))
+
+
 @pytest.mark.parametrize(
     "number",
     [float, np.float32, lambda n: torch.tensor(float(n)), lambda n: torch.tensor(n / 1).ceil(), str, complex],
 )
 def test_what_is_no_size_is_refused(number):
     for exercise in (check.conv_output_size, check.number_of_windows, check.count_parameters):
-        result = exercise(lambda *case: number(exercise.reference(*case)))
+        result = exercise(partial(_converted, exercise.reference, number))
         assert not result and ("whole number is expected" in result.hint or "where a number is expected" in result.hint)
 
 
 @pytest.mark.parametrize("number", [int, np.int64, torch.tensor, np.array])
 def test_what_is_a_size_is_taken(number):
     for exercise in (check.conv_output_size, check.number_of_windows, check.count_parameters):
-        assert exercise(lambda *case: number(exercise.reference(*case)))
+        assert exercise(partial(_converted, exercise.reference, number))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Slips that are easy to make: each is refused, told by its name, or told in words that do not mislead."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -152,17 +153,17 @@ def _squeezed(model, images, labels):
         ("gradcam", lambda a, g: (g.sum((2, 3), keepdim=True) / 24 * a).sum(1).relu()),
         ("pointing_game", lambda m, k: torch.stack([k[i].flatten()[m[i].argmax()] for i in range(40)])),
         ("relevance_rank", lambda m, k: torch.stack([check.relevance_rank.reference(m, k)[i] for i in range(4)])),
-        ("delete_pixels", lambda i, m, n, b: torch.where(check.truth._first(m, n)[:, None].expand(4, 3, 7, 9), b, i)),
+        ("delete_pixels", lambda i, m, n, b: torch.where(check.places._first(m, n)[:, None].expand(4, 3, 7, 9), b, i)),
         ("total_variation", lambda x: check.total_variation.reference(x)[:4].view(4)),
         ("score_drop", lambda m, x, y, k, b: check.score_drop.reference(m, x, y, k, b).squeeze()),
         ("rank_correlation", lambda a, b: check.rank_correlation.reference(a, b).squeeze()),
         ("cascade_weights", lambda w, n: check.cascade_weights.reference(w, n).view(5, 5, 3, 3)),
-        ("worst_group_accuracy", lambda z, y, p: check.worst_group_accuracy.reference(z, y.clamp(max=2), p.clamp(max=2))),
+        ("worst_group_accuracy", lambda z, y, p: check.worst_group_accuracy.reference(z, y, p.clamp(max=2))),
         ("group_probability", lambda z, g: z.softmax(1)[:, g[0]] + z.softmax(1)[:, g[1]] + z.softmax(1)[:, g[2]]),
         ("middle_square", lambda p: check.middle_square.reference(p)[:, :7, :7]),
         ("middle_square", lambda p: p[:, (p.shape[1] - p.shape[0]) // 2 :][:, : p.shape[0]].permute(2, 0, 1) / 255),
         ("middle_square", lambda p: p[(p.shape[0] - p.shape[1]) // 2 :][: p.shape[1]].permute(2, 0, 1) / 255),
-        ("middle_square", lambda p: check.photos._cut(p, round_half).permute(2, 0, 1)),
+        ("middle_square", lambda p: check.numbers._cut(p, round_half).permute(2, 0, 1)),
         ("placed_back", lambda m, h, w: F.pad(m, ((w - h) // 2, w - h - (w - h) // 2))),
         ("placed_back", lambda m, h, w: F.pad(m, (0, 0, (h - w) // 2, h - w - (h - w) // 2))),
         ("undo_jitter", lambda g, r, c: g.roll((-r, -4), (2, 3))),
@@ -212,8 +213,10 @@ def test_per_sample_gradients_by_vmap_pass():
     assert result and ".detach()" in repr(result)
 
 
-QUANTILES = ["inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen",
-             "weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"]  # fmt: skip
+QUANTILES = (
+    "inverted_cdf averaged_inverted_cdf closest_observation interpolated_inverted_cdf hazen weibull linear "
+    "median_unbiased normal_unbiased lower higher midpoint nearest"
+).split()
 
 
 @pytest.mark.parametrize("method", QUANTILES)
@@ -253,8 +256,11 @@ def test_an_answer_of_zeros_is_not_put_down_to_a_division():
 
 @pytest.mark.parametrize("exercise", check.EXERCISES.values(), ids=check.EXERCISES)
 def test_what_is_the_same_in_all_cases_has_no_named_mistake(exercise):
+    def constant(value, *case):
+        return torch.full_like(torch.as_tensor(exercise.reference(*case)).double(), value)
+
     for value in (0.0, 1.0, 0.5):
-        hint = exercise(lambda *case: torch.full_like(torch.as_tensor(exercise.reference(*case)).double(), value)).hint
+        hint = exercise(partial(constant, value)).hint
         assert "value is" in hint or "whole number" in hint
 
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 import torch
-
 import wrong_programs
+
 from salkit.course import check
 
 
@@ -39,8 +39,8 @@ def test_the_usual_slips_are_told_by_name():
 def test_made_up_mistakes_are_told_by_name_or_not_at_all():
     """Nine in ten by name, and at most two in a hundred by another name.
 
-    Of 1,350 programs in all 1,195 are named, 135 get the generic hint and 20 have another name, each of which is true as
-    well: the two programs do the same.
+    Of all 1,350 programs some 1,200 are named, 130 get the generic hint, and 20 another name. Those are true as well:
+    the two programs do the same.
     """
     programs = wrong_programs.made()[::4]
     named, generic, other = _told(programs)

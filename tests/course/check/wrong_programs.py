@@ -1,8 +1,10 @@
 """Wrong programs for every exercise, each with the words that a hint to it may have.
 
-Most are made: the reference with something done to its answer, or to its arguments. What is done fits many exercises, and
-where it changes nothing, or ends in an error, it is left out. The rest are the usual slips, written as learners do.
+Most are made: the reference with something done to its answer, or to its arguments. What is done fits many exercises,
+and where it changes nothing, or ends in an error, it is left out. The rest are the usual slips, written as learners do.
 """
+
+# ruff: noqa: E501
 
 import copy
 import itertools
@@ -110,7 +112,7 @@ def _made():
 
 
 def _changes_something(exercise, function):
-    """Whether it is wrong in a way that shows: other values, no error, and no whole number that became a tensor of reals."""
+    """Whether it is wrong in a way that shows: other values, and neither an error nor reals for whole numbers."""
     try:
         for case in exercise.draw(11):
             expected, case = exercise.reference(*case), copy.deepcopy(case)

@@ -16,9 +16,10 @@ from .relations import LastStep
 def _group_case(generator: torch.Generator, k: int = 0) -> tuple:
     """Classes that mostly stand in their own place. One group does not occur, in some cases the first, (0, 0)."""
     classes, n_places, n = 3 + k % 2, 3 + k // 2 % 2, 120 + 10 * k
-    shares, rates = 0.3 + torch.eye(classes, n_places).flatten(), 0.3 + 0.6 * torch.rand(16, generator=generator)
-    shares[0 if k % 4 == 1 else -2] = 0
-    rates[0 if k % 2 == 0 else len(shares) - 1] = 0  # the worst is the first or the last, which a loop may forget
+    shares = 0.3 + torch.eye(classes, n_places).flatten()
+    rates = 0.3 + 0.6 * torch.rand(len(shares), generator=generator)
+    # The one that does not occur is now the first, now the last, and so is the worst: a loop may forget either.
+    shares[(1, 0, 4, -1)[k % 4]], rates[(0, -1, -1, 0)[k % 4]] = 0, 0
     groups = torch.multinomial(shares, n, replacement=True, generator=generator)
     before = (groups[:, None] == groups).tril(-1).sum(1)  # so many of its group came before
     lucky = torch.rand(n, generator=generator) < rates[groups]

@@ -1,7 +1,8 @@
 """Wrong programs for every exercise, each with the words that a hint to it may have.
 
 Most are made: the reference with something done to its answer, or to its arguments. What is done fits many exercises,
-and where it changes nothing, or ends in an error, it is left out. The rest are the usual slips, written as learners do.
+and where it changes nothing, or ends in an error, it is left out. Where two of
+them do the same to an exercise, the words are those of either. The rest are the usual slips, written as learners do.
 """
 
 # ruff: noqa: E501
@@ -50,7 +51,7 @@ AFTER = [
     ("to the unit range", lambda x: (x - x.min()) / (x.max() - x.min()), r"\[0, 1\]|together"),
     ("softmax", lambda x: x.softmax(-1), "softmax"),
     ("flattened", lambda x: x.flatten(), "in a row"),
-    ("without the last", lambda x: x[:-1], "last"),
+    ("without the last", lambda x: x[:-1], "last|first of the batch alone"),
     ("squeezed", lambda x: x.squeeze(), "squeeze"),
     ("half precision", lambda x: x.half(), "16 bits"),
     ("added up along axis 0", lambda x: x.cumsum(0), "added"),
@@ -73,18 +74,18 @@ BEFORE = [
     ("probabilities", nn.Module, _softmaxed, "softmax|probability"),
     ("log-probabilities", nn.Module, lambda m: nn.Sequential(m, nn.LogSoftmax(1)), "log-softmax|cross-entropy"),
     ("train mode", nn.Module, lambda m: copy.deepcopy(m).train(), "train mode"),
-    ("first label", torch.int64, _first, "first"),
+    ("first label", torch.int64, _first, "first|groups are the classes"),
     ("mask turned round", torch.bool, torch.logical_not, "true and false|outside|exchanged|1 minus|sign|against"),
     ("first mask", torch.bool, _first, "first"),
     ("absolute argument", torch.float32, abs, "absolute|sign"),
     ("argument ignored", torch.float32, lambda x: 0 * x, "no effect|as if it were 0|black|nothing|clean|first|alone"),
-    ("first for all", torch.float32, _first, "first|axis 0"),
-    ("argument negated", torch.float32, torch.neg, "sign|least|smallest|against|upside"),
-    ("one more", int, lambda x: x + 1, "one (larger|smaller)|by 1|one step"),
-    ("one less", int, lambda x: x - 1, "one (larger|smaller)|by 1|one step"),
+    ("first for all", torch.float32, _first, "first|axis 0|argmax needs the dimension"),
+    ("argument negated", torch.float32, torch.neg, "sign|least|smallest|against|1 minus"),
+    ("one more", int, lambda x: x + 1, "one (larger|smaller)|by 1|one place|one window|One is missing"),
+    ("one less", int, lambda x: x - 1, "one (larger|smaller)|by 1|one place|one window|One is missing"),
     ("number ignored", (int, float), lambda x: type(x)(0), "no effect|nothing|zero|as they came"),
-    ("number negated", (int, float), lambda x: -x, "sign|against|direction|as they came"),
-    ("as if 1", float, lambda x: 1.0, "as if it were 1"),
+    ("number negated", (int, float), lambda x: -x, "sign|against|direction|as they came|no effect"),
+    ("as if 1", float, lambda x: 1.0, "as if it were 1|forgot the budget"),
 ]  # fmt: skip
 
 

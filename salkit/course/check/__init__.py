@@ -5,12 +5,12 @@ answer is a pass, or a hint that names the likely mistake:
 
     >>> from salkit import check
     >>> check.saliency(my_saliency)
-    Not yet: saliency. You took the maximum over the channels without the absolute value ...
+    Not yet: saliency. Your answer is the maximum of the gradient over axis 1.
 
-How the hint is found: the answers are compared with those of the reference on all cases at once, for a relation that
-holds in every one of them, a sign, a factor, a probability in the place of a logit. Then, or before, come two or three
-mistakes that belong to the exercise alone. Otherwise the hint says how far the answer is off, and in which case. A new
-exercise is one more ``Exercise`` in the file of its subject, and its name in the list below.
+How the hint is found: first come the few mistakes that belong to an exercise alone. Then the answers are compared with
+those of the reference for a relation that holds in every case, a sign, a factor, a probability in the place of a logit.
+Otherwise the hint says how far the answer is off, and in which case. A new exercise is one more ``Exercise`` in the
+file of its subject, and its name in the list below.
 """
 
 from . import mistakes

@@ -177,6 +177,7 @@ _REDUCTIONS = (
 
 def _axes(n: int, left: int | None = None) -> list[tuple[int, ...]]:
     """All choices of some of ``n`` axes, the smallest first; or only those that leave so many when they are reduced."""
+    n = min(n, 6)  # of more there are too many choices, and no answer needs so many
     numbers = range(1, n + 1) if left is None else range(n - left, n - left + 1)
     return [axes for number in numbers if number > 0 for axes in itertools.combinations(range(n), number)]
 
@@ -229,8 +230,8 @@ def _by_a_number(pairs: list[Pair], names: list[str]) -> str:
     if any(pair.answer.shape != pair.expected.shape for pair in pairs):
         return ""
     told = [pair for pair in pairs if pair.expected.nan_to_num().any()]  # of nothing but zeros there is no factor
-    factors = torch.stack([(a * r).nansum() / r.square().nansum() for a, r, _ in told])
-    if all(same(a, k * r) for k, (a, r, _) in zip(factors, told)):
+    factors = torch.tensor([(a * r).nansum() / r.square().nansum() for a, r, _ in told]).double()
+    if told and all(same(a, k * r) for k, (a, r, _) in zip(factors, told)):
         if same(factors, factors[:1].expand_as(factors)):
             is_percent = math.isclose(factors[0], 100, rel_tol=1e-4)
             words = f"It is right but for a factor: {factors[0]:.4g} times what is asked for, in every case."

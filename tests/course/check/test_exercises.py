@@ -448,6 +448,25 @@ def test_answers_of_an_odd_kind_are_refused_in_words(kind):
     assert "where a tensor is expected" in hint or "is empty" in hint or "where (4, 7, 9) is expected" in hint
 
 
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda x: x.reshape(*[1] * 20, -1),
+        lambda x: x[..., None][:0],
+        lambda x: torch.full_like(x, torch.inf),
+        lambda x: torch.where(torch.rand(x.shape) < 0.5, torch.nan, x),
+        lambda x: torch.rand(1000, 7),
+        lambda x: 1e30 * x + torch.rand(x.shape),
+        lambda x: x > 0.5,
+    ],
+)
+def test_no_answer_makes_the_check_raise(exercise, odd):
+    started = time.process_time()
+    exercise(lambda *case: odd(torch.as_tensor(exercise.reference(*case)).double()), seed=0)
+    assert time.process_time() - started < 2
+
+
 def test_what_one_call_breaks_does_not_reach_the_next():
     def vandal(model, images, labels):
         result = solution(model, images, labels)

@@ -5,34 +5,59 @@ answer is a pass, or a hint that names the likely mistake:
 
     >>> from salkit import check
     >>> check.saliency(my_saliency)
-    Not yet: saliency. You took the maximum over the channels without the absolute value ...
+    Not yet: saliency. Your answer is the maximum of the gradient over axis 1.
 
-How the hint is found: every exercise knows the usual wrong solutions. If one of them gives
-what the learner's function gives, on every case, that was the mistake. Otherwise the hint says
-how the answer differs. A new exercise is one more ``Exercise`` in the file of its subject, and its
-name in the list below.
+How the hint is found: first come the few mistakes that belong to an exercise alone. Then the answers are compared with
+those of the reference for a relation that holds in every case, a sign, a factor, a probability in the place of a logit.
+Otherwise the hint says how far the answer is off, and in which case. A new exercise is one more ``Exercise`` in the
+file of its subject, and its name in the list below.
 """
 
 from . import mistakes
-from .attacks import fgsm, project, success_rate
 from .bias import clean_network, flip_rate, worst_group_accuracy
-from .cams import cam, gradcam, pointing_game
-from .classimages import ascent_step, total_variation, undo_jitter
-from .covering import number_of_windows, occlusion_map, score_drop
-from .exercise import Exercise, Result
-from .labels import bootstrap_interval, rank_correlation, same_question
-from .maps import normalise, relevance_mass, saliency, threshold
-from .numbers import accuracy, conv_output_size, count_parameters
-from .photos import group_probability, middle_square, placed_back
-from .series import cut_windows, naive_error, scale_without_leak
-from .sharper import guided_rule, integrated_gradients, smoothgrad
-from .truth import delete_pixels, mask_auc, relevance_rank
-from .weights import cascade_weights, depth_curve, held_class
+from .comparisons import bootstrap_interval, cascade_weights, depth_curve, held_class, rank_correlation, same_question
+from .exercise import Exercise, Mistake, Result
+from .gradients import (
+    ascent_step,
+    fgsm,
+    guided_rule,
+    integrated_gradients,
+    normalise,
+    project,
+    relevance_mass,
+    saliency,
+    smoothgrad,
+    success_rate,
+    total_variation,
+    undo_jitter,
+)
+from .numbers import (
+    accuracy,
+    conv_output_size,
+    count_parameters,
+    cut_windows,
+    group_probability,
+    middle_square,
+    naive_error,
+    placed_back,
+    scale_without_leak,
+)
+from .places import (
+    cam,
+    delete_pixels,
+    gradcam,
+    mask_auc,
+    number_of_windows,
+    occlusion_map,
+    pointing_game,
+    relevance_rank,
+    score_drop,
+)
 
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
-        *(saliency, normalise, threshold, relevance_mass),
+        *(saliency, normalise, relevance_mass),
         *(count_parameters, conv_output_size, accuracy),
         *(smoothgrad, integrated_gradients, guided_rule),
         *(cam, gradcam, pointing_game),
@@ -48,4 +73,4 @@ EXERCISES = {
     )
 }
 
-__all__ = ["EXERCISES", "Exercise", "Result", "clean_network", "mistakes", *EXERCISES]
+__all__ = ["EXERCISES", "Exercise", "Mistake", "Result", "clean_network", "mistakes", *EXERCISES]

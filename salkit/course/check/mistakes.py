@@ -15,10 +15,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import hints
+from .calling import call, undisturbed
 from .exercise import Result
 
 GALLERY: dict[str, Mistake] = {}
@@ -38,10 +41,12 @@ class Mistake:
     Attributes:
         name: as it stands in the answer.
         test: takes the function, and raises ``AssertionError`` with a hint when it is wrong.
+        seconds: how long one call of the function may take.
     """
 
     name: str
     test: Callable[[Callable], None]
+    seconds: float = 10.0
 
     @property
     def task(self) -> str:
@@ -52,7 +57,7 @@ class Mistake:
         """Test ``function``. Never raises for what it does: an exception becomes the hint.
 
         Args:
-            function: the learner's, uncalled.
+            function: the learner's, uncalled. Arrays and float64 will do where tensors and float32 are asked for.
             seed: of the random numbers in the test; by default they are new each time.
         """
         hint = self._hint(function, secrets.randbits(32) if seed is None else seed)
@@ -66,17 +71,33 @@ class Mistake:
             return "Python was started with -O, which takes the assertions out of every test: start it without."
         if not callable(function):
             return "Pass the function itself, without calling it: its name, and no brackets."
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(seed)
+        traces: list[str] = []
+
+        def called(*arguments):
+            outcome = call(function, arguments, self.seconds, may_draw=True)
+            if problem := hints.no_answer(outcome.error, function, arguments):
+                raise AssertionError(problem)
+            traces.append(outcome.trace)
+            return _as_usual(outcome.value)
+
+        with undisturbed(seed):
             try:
-                self.test(function)
+                self.test(called)
             except AssertionError as error:
-                return str(error) or "An assertion in the function failed."
-            except NotImplementedError:
-                return "The function is still to be written: replace the line that raises NotImplementedError."
-            except Exception as error:
+                return str(error)
+            except Exception as error:  # an answer that no assertion can be made about
                 return f"It raised {type(error).__name__}: {' '.join(str(error).split())}"
-        return ""
+        left = next(filter(None, traces), "")
+        return f"The answer is right, but {left}" if left else ""
+
+
+def _as_usual(value):
+    """Arrays, lists and tensors as tensors without a graph, float32 where they are real numbers; the rest as it is."""
+    if isinstance(value, (np.ndarray, list, tuple)):
+        value = torch.as_tensor(np.asarray(value))
+    if not isinstance(value, Tensor):
+        return value
+    return value.detach().float() if value.is_floating_point() else value.detach()
 
 
 def _in_gallery(test: Callable) -> Mistake:
@@ -112,6 +133,7 @@ def one_score_for_the_batch(saliency):
     assert maps.flatten(1).any(1).all(), "Some images of the batch have a map of zeros, though their gradient is not."
     alone = torch.cat([saliency(model, image[None]) for image in images])
     assert torch.allclose(maps, alone), "An image has another map in a batch than alone."
+    assert torch.allclose(maps, _map_of(model, model(images).argmax(1))), "These are not the maps of the best logits."
 
 
 @_in_gallery
@@ -130,12 +152,17 @@ def abs_before_averaging(smooth):
 @_in_gallery
 def tied_percentiles(top_pixels):
     """top_pixels(relevance (H, W), share) -> bool (H, W): the round(share * H * W) most relevant pixels."""
-    relevance = torch.randn(20, 20).relu() * (torch.rand(20, 20) < 0.3)  # as Grad-CAM leaves it: mostly zeros
-    for share in (0.05, 0.1, 0.5, 0.9):
-        chosen = top_pixels(relevance, share)
-        wanted = round(share * 400)
-        assert chosen.sum() == wanted, f"{int(chosen.sum())} of 400 pixels were taken, where {wanted} were asked for."
-        assert relevance[chosen].min() >= relevance[~chosen].max(), "A pixel was left out for a less relevant one."
+    for height, width in ((20, 20), (7, 9)):
+        relevance = torch.randn(height, width).relu() * (torch.rand(height, width) < 0.3)  # as Grad-CAM leaves it
+        for share in (0.05, 0.1, 0.5, 0.7, 0.9):
+            chosen, size = top_pixels(relevance, share), height * width
+            wanted = round(share * size)
+            assert chosen.shape == relevance.shape and chosen.dtype == torch.bool, (
+                "The result should be a mask, (H, W)."
+            )
+            taken = int(chosen.sum())
+            assert taken == wanted, f"{taken} of {size} pixels were taken, where {wanted} were asked for."
+            assert relevance[chosen].min() >= relevance[~chosen].max(), "A pixel was left out for a less relevant one."
 
 
 @_in_gallery
@@ -150,30 +177,38 @@ def unclamped_attack(step):
     assert torch.equal(moved[2], images[2]), "Where the gradient is zero nothing may change."
     inside = (images > 0.1) & (images < 0.9)
     assert torch.allclose((moved - images)[inside], 0.1 * gradients.sign()[inside]), "A value moved by less than eps."
+    grey = 0.4 + 0.2 * images  # neither black nor white is in it
+    assert torch.allclose(step(grey, gradients, 0.1), grey + 0.1 * gradients.sign()), (
+        "A grey image stops before 0 and 1."
+    )
 
 
 @_in_gallery
 def normalised_by_batch(normalise):
     """normalise(maps (N, H, W)) -> (N, H, W): each map on its own to [0, 1]; a constant map to zeros."""
-    maps = torch.rand(4, 6, 6) * torch.tensor([1e-3, 1.0, 50.0, 0.0])[:, None, None]
+    maps = torch.rand(5, 6, 8) * torch.tensor([1e-3, 1.0, 50.0, 0.0, 0.0])[:, None, None]
+    maps[1], maps[4] = maps[1] - 3, 5.0  # a map below zero, and a constant one above
     shown = normalise(maps)
     assert not shown.isnan().any(), "A constant map became NaN."
-    assert torch.equal(shown[3], torch.zeros(6, 6)), "A constant map has nothing to show: it should become zeros."
     assert shown[0].max() > 0.99, f"A weak map beside a strong one reaches {shown[0].max():.3f} only: it looks empty."
+    assert not shown[3:].any(), "A constant map has nothing to show: it should become zeros."
     assert torch.allclose(shown[:1], normalise(maps[:1])), "A map looks different in another batch."
+    low, high = maps[:3].amin((1, 2), keepdim=True), maps[:3].amax((1, 2), keepdim=True)
+    wanted = (maps[:3] - low) / (high - low)
+    assert torch.allclose(shown[:3], wanted, atol=1e-4), "The lowest value should be 0, the highest 1, and all in line."
 
 
 @_in_gallery
 def repicked_class(map_of_randomised):
     """map_of_randomised(model, randomised, images) -> (N, H, W): maps of the randomised one for the model's class."""
-    model, randomised, images = _linear(10), _linear(10), torch.rand(8, 3, 4, 5)
+    model, randomised = _linear(10), _linear(10)
+    images = 9 * model[1].weight.detach().view(10, 3, 4, 5)  # each class likes its own weights best
     kept, repicked = model(images).argmax(1), randomised(images).argmax(1)
     maps = map_of_randomised(model, randomised, images)
     assert not torch.allclose(maps, _map_of(model, kept)), "These are maps of the network that is not randomised."
-    if not torch.equal(kept, repicked):
-        assert not torch.allclose(maps, _map_of(randomised, repicked)), (
-            "The class was chosen anew on the randomised network: two things changed at once."
-        )
+    assert not torch.allclose(maps, _map_of(randomised, repicked)), (
+        "The class was chosen anew on the randomised network: two things changed at once."
+    )
     assert torch.allclose(maps, _map_of(randomised, kept)), "These are not the maps of the class of the model."
 
 
@@ -233,10 +268,27 @@ def flattened_ssim(similarity):
 @_in_gallery
 def ties_in_reading_order(deletion_order):
     """deletion_order(relevance (H, W)) -> (H * W,): pixel numbers, the most relevant first, ties in a random order."""
-    relevance = torch.zeros(16, 16)
-    relevance[4, 4], relevance[12, 3] = 2.0, 1.0
+    relevance, first = torch.zeros(16, 16), torch.randperm(256)[:20]
+    relevance.view(-1)[first] = 1 + 1e-4 * torch.arange(20, 0, -1)  # close to one another, but none are equal
     order = torch.as_tensor(deletion_order(relevance))
     assert torch.equal(order.sort().values, torch.arange(256)), "Each pixel must come exactly once."
-    assert order[:2].tolist() == [4 * 16 + 4, 12 * 16 + 3], "The two relevant pixels must come first."
-    early = int((order[2:129] < 128).sum())  # of 127 pixels without relevance, how many lie in the upper half?
-    assert 30 <= early <= 97, f"Of the next 127 pixels, all without relevance, {early} lie in the picture's upper half."
+    assert torch.equal(order[:20], first), "The relevant pixels must come first, in the order of their relevance."
+    rest = order[20:]
+    early = int((rest[:118] < 128).sum())  # of 118 pixels without relevance, how many lie in the upper half?
+    assert 30 <= early <= 97, f"Of the next 118 pixels, all without relevance, {early} lie in the picture's upper half."
+    row, column = rest // 16, rest % 16
+    for place in (
+        row,
+        column,
+        row % 2,
+        column % 2,
+        (row + column) % 2,
+        row + column,
+        row - column,
+        row // 4,
+        column // 4,
+    ):
+        found = torch.corrcoef(torch.stack([torch.arange(236), place]).double())[0, 1].abs()
+        assert found < 0.35, f"The order of ties goes by their place: the correlation is {found:.2f}."
+    steps = (rest[1:] - rest[:-1]).unique(return_counts=True)[1]
+    assert steps.max() < 30, "Ties follow one another at a fixed distance: that is no random order."

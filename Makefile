@@ -72,9 +72,8 @@ address: $(INSTALLED)  ## carry the address in pyproject.toml to wherever it is 
 release: $(INSTALLED)  ## set the version everywhere, commit and tag it, for example VERSION=0.2.0
 	@$(RUN) -m tools.release $(VERSION)
 
-lock: $(INSTALLED)  ## write constraints.txt from what is installed
-	{ echo "# Written by make lock: the versions of everything that requirements.txt pulls in."; \
-	  $(RUN) -m pip freeze --all --exclude pip --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+lock: interop  ## pin what is installed: requirements.txt, constraints.txt, binder/requirements.txt
+	$(RUN) -m tools.lock
 
 clean:  ## remove what was built; the environment in .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info

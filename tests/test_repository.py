@@ -1,5 +1,6 @@
 """What stands outside the package and the book: workflows, citation, address, pins, style."""
 
+import ast
 import datetime
 import os
 import re
@@ -17,7 +18,7 @@ from packaging.version import Version
 
 import salkit
 from salkit.models import zoo
-from tools import address, release
+from tools import address, lock, release
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -99,6 +100,42 @@ def test_a_new_address_reaches_every_copy(tmp_path):
     assert "https://lab.github.io/maps/" in config and "branch: v8.7.6" in config
     assert 'Edition <a href="https://github.com/Lab/maps/releases/tag/v8.7.6">8.7.6</a>' in config
     assert "blob/v8.7.6/book/" in (tmp_path / "book/how-to-run.md").read_text()
+
+
+# Imported under another name than the project is installed by.
+PROJECTS = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "markdown_it": "markdown-it-py",
+    "pytorch_grad_cam": "grad-cam",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+# IPython is asked whether it is there; the rest are files beside the tests.
+NOT_DECLARED = {"IPython", "salkit", "tools", "benchmarks", "tests", "weights"}
+
+
+def test_what_is_imported_is_declared():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    lines = [*PROJECT["dependencies"], *groups["book"], *groups["test"], *groups["interop"]]
+    declared = {re.sub(r"[-_.]+", "_", Requirement(line).name).lower() for line in lines}
+    missing = set()
+    for top in ("salkit", "tools", "benchmarks", "tests"):
+        for path in (ROOT / top).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+                for name in {name.split(".")[0] for name in names} - NOT_DECLARED - sys.stdlib_module_names:
+                    project = re.sub(r"[-_.]+", "_", PROJECTS.get(name, name)).lower()
+                    if project not in declared and not list(ROOT.glob(f"tests/**/{name}.py")):
+                        missing.add((name, str(path.relative_to(ROOT))))
+    assert not missing
+
+
+def test_the_requirements_are_those_of_pyproject():
+    for name, text in lock.files().items():
+        assert (ROOT / name).read_text(encoding="utf-8") == text, f"run make lock: {name}"
 
 
 def test_pins_agree_with_each_other_and_with_the_bounds():

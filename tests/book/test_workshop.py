@@ -7,7 +7,6 @@ import tomllib
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tools import chapters
@@ -16,10 +15,6 @@ ROOT = chapters.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-
-
-def pins(name):
-    return dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / name).read_text(), re.M))
 
 
 def test_the_changelog_has_the_form_that_it_names():
@@ -57,12 +52,6 @@ def test_the_template_names_commands_that_there_are():
     assert set(re.findall(r"`make ([\w-]+)", text)) <= set(targets)
     for module in re.findall(r"python -m (tools\.\w+)", text):
         assert (ROOT / f"{module.replace('.', '/')}.py").exists()
-
-
-def test_the_image_has_what_the_package_needs_in_the_books_versions():
-    image, book = pins("binder/requirements.txt"), pins("requirements.txt")
-    needed = {Requirement(line).name for line in PROJECT["dependencies"]} | {"scikit-learn"}
-    assert image == {name: book[name] for name in needed}
 
 
 def test_the_image_has_a_python_that_the_book_runs_on():

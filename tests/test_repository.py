@@ -43,6 +43,12 @@ def test_a_workflow_follows_the_published_schema(path):
     run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.name)
+def test_a_form_for_issues_follows_the_published_schema(path):
+    schema = "vendor.github-issue-config" if path.name == "config.yml" else "vendor.github-issue-forms"
+    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path))
+
+
 def test_there_are_four_workflows():
     names = {path.stem for path in (ROOT / ".github/workflows").iterdir()}
     assert names == {"ci", "pages", "colab-weekly", "links-weekly"}

@@ -62,8 +62,9 @@ bench: $(INSTALLED)  ## run every benchmark, hours without a GPU; BENCH="pages s
 	@for name in $(BENCH); do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
 	@$(RUN) -m tools.performance && $(RUN) -m tools.front_page
 
-lint: $(INSTALLED)  ## check the style of the code
+lint: $(INSTALLED)  ## check the style and the types of the code
 	$(BIN)/ruff check .
+	$(BIN)/ty check
 
 address: $(INSTALLED)  ## carry the address in pyproject.toml to wherever it is quoted
 	$(RUN) -m tools.address

@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """An empty temporary file beside ``path``: moved onto it when the block ends well, removed when it does not.
 
     So a reader finds the old file, or the new one, or none, but never half of one.

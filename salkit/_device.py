@@ -17,7 +17,7 @@ def preferred_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def find_device(name: str | None) -> torch.device:
+def find_device(name: str | torch.device | None) -> torch.device:
     """The device of this name; ``None``, and ``"cuda"`` without a number, mean :func:`preferred_device`'s.
 
     Raises:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -22,7 +22,7 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
-def untouched(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
+def untouched(model: nn.Module, inputs: Tensor) -> Generator[Tensor]:
     """Evaluation mode with gradients switched on and parameters not tracked; everything as before at the end.
 
     Restored, also after an exception: the train flag of every submodule, ``requires_grad`` of every parameter,
@@ -112,7 +112,7 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _evaluation_mode(modules: list[nn.Module]) -> Iterator[None]:
+def _evaluation_mode(modules: list[nn.Module]) -> Generator[None]:
     in_training = [module for module in modules if module.training]
     try:
         for module in in_training:  # not model.eval(), which a subclass may override to do more
@@ -124,7 +124,7 @@ def _evaluation_mode(modules: list[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def _untracked_parameters(modules: list[nn.Module]) -> Iterator[None]:
+def _untracked_parameters(modules: list[nn.Module]) -> Generator[None]:
     """No graph is built for the weights, which saves memory and, below an explained layer, time."""
     parameters = (p for module in modules for p in module._parameters.values())
     tracked = {p for p in parameters if p is not None and p.requires_grad and p.is_leaf}

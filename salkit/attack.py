@@ -109,24 +109,23 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
         raise InputError(f"eps and step_size must not be negative, not {eps} and {step_size}")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be positive or None, not {batch_size}")
-    if callable(labels):
-        raise TargetError("labels must be classes, not a callable: the loss is the cross-entropy of a class")
     if targeted and labels is None:
         raise TargetError("a targeted attack needs labels: the classes to move to")
     with untouched(model, inputs) as x:
         labels = targets.check(labels, len(x))
+        if callable(labels):
+            raise TargetError("labels must be classes, not a callable: the loss is the cross-entropy of a class")
         if x.min() < low - ROUNDING or x.max() > high + ROUNDING:
             raise InputError(f"inputs reach from {x.min():.3g} to {x.max():.3g}, outside of bounds={bounds}")
         done = []
         for start in range(0, len(x), batch_size or len(x)):
             rows = slice(start, start + (batch_size or len(x)))
-            clean, moved, classes = x[rows], x[rows].clone(), targets.take(labels, rows)
+            clean, moved = x[rows], x[rows].clone()
             if seed is not None:
                 noise = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(seed)).to(x)
                 moved = (moved + eps * (2 * noise - 1)).clamp(low, high)
-            if classes is None:
-                with torch.no_grad():
-                    classes = targets.predicted(run(model, clean.clone()))
+            with torch.no_grad():
+                classes = targets.predicted(run(model, clean.clone())) if labels is None else labels[rows]
             for step in range(steps):
                 slope = _loss_gradient(model, moved, classes, labels, look=start == step == 0)
                 moved = moved + (-step_size if targeted else step_size) * slope.sign()

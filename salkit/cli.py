@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _warnings_as_sentences() -> Iterator[None]:
+def _warnings_as_sentences() -> Generator[None]:
     """Each warning once, in words, and not as Python shows it, with a file and a line of code."""
     told = set()
 
@@ -89,7 +89,7 @@ def _warnings_as_sentences() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SalkitWarning)
-        warnings.showwarning = show
+        warnings.showwarning = show  # ty: ignore[invalid-assignment]  # its type is the very function that it replaces
         yield
 
 
@@ -367,7 +367,7 @@ def _outputs(files: list[Path], kind: str, arguments) -> dict[Path, Path]:
 
 
 @contextmanager
-def _passes_counted(model) -> Iterator[None]:
+def _passes_counted(model) -> Generator[None]:
     """On a terminal, and where it takes more than two seconds: how many images went through the network."""
     import torch
     from tqdm import tqdm

@@ -141,10 +141,10 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
     _refuse_class_of_single(outputs, target)
     if is_single(outputs):
         return outputs.reshape(-1)
-    target = fix(outputs, target)
-    if len(target) != len(outputs):
-        raise TargetError(f"the model returned {len(outputs)} rows for {len(target)} samples")
-    return outputs.gather(1, target.to(outputs.device)[:, None])[:, 0]
+    classes = predicted(outputs) if target is None else target
+    if len(classes) != len(outputs):
+        raise TargetError(f"the model returned {len(outputs)} rows for {len(classes)} samples")
+    return outputs.gather(1, classes.to(outputs.device)[:, None])[:, 0]
 
 
 def against(outputs) -> Tensor:

@@ -169,6 +169,10 @@ def test_the_code_is_in_style():
     run(sys.executable, "-m", "ruff", "check", "--no-cache", ".")
 
 
+def test_the_types_fit():
+    run(sys.executable, "-m", "ty", "check", "--python", sys.prefix)
+
+
 @pytest.mark.parametrize("name", ["run", "editions"])
 def test_the_scripts_can_be_executed(name):
     path = ROOT / ".ci" / name

@@ -50,6 +50,7 @@ def test_salkit_is_small_and_whole(salkit_wheel):
     names, metadata = contents(salkit_wheel)
     source = (path for path in (ROOT / "salkit").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert names == {str(path.relative_to(ROOT)) for path in source}
+    assert "salkit/py.typed" in names
     assert any(name.startswith("salkit/course/recipes/") and name.endswith(".json") for name in names)
     assert salkit_wheel.stat().st_size < 500_000
     assert "Requires-Python: >=3.11\n" in metadata

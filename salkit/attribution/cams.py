@@ -220,7 +220,7 @@ def _maps(
     batch_size: int | None,
 ) -> Tensor | dict[str, Tensor]:
     """The sum over the channels of ``product(features, gradient)``, both ``(N, channels, *grid)``."""
-    if isinstance(layer, (list, tuple)):
+    if isinstance(layer, Sequence) and not isinstance(layer, str):
         rest = relu, upsample, reshape, batch_size
         return {find_layer(model, one)[0]: _maps(product, model, inputs, target, one, *rest) for one in layer}
     with untouched(model, inputs) as x:
@@ -268,7 +268,7 @@ def guided_gradcam(
         >>> torch.allclose(salkit.guided_gradcam(model, images, 0), fine * coarse)
         True
     """
-    coarse = gradcam(model, inputs, target, layer=layer, reshape=reshape, batch_size=batch_size)
+    coarse = _maps(_mean_gradients, model, inputs, target, layer, True, True, reshape, batch_size)
     fine = backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True, look=False)
     return fine * coarse
 

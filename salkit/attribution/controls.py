@@ -61,7 +61,7 @@ def _neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
     """What lies before each value along an axis, the value, and what lies after it; the border is continued."""
     last = x.shape[axis] - 1
     padded = torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, last, 1)], axis)
-    return tuple(padded.narrow(axis, start, last + 1) for start in range(3))
+    return padded.narrow(axis, 0, last + 1), x, padded.narrow(axis, 2, last + 1)
 
 
 def random_map(

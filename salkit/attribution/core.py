@@ -6,7 +6,7 @@ Everything here runs inside ``untouched``, and takes a target that went through 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -95,7 +95,7 @@ def scores_of(outputs, target, rows: int, how=targets.score) -> Tensor:
 
 def first_look(
     model: nn.Module, x: Tensor, target, batch_size: int | None, how=targets.score
-) -> tuple[object, Tensor]:
+) -> tuple[Tensor | Callable | None, Tensor]:
     """One forward pass over the inputs as they are, before a method changes them many times.
 
     Returns:
@@ -255,7 +255,7 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
 
 
 @contextmanager
-def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool = False) -> Iterator[dict[str, Tensor]]:
+def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool = False) -> Generator[dict[str, Tensor]]:
     """Collect what layers put out while the model runs once; the hooks are gone at the end.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager, nullcontext
+from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,18 @@ from .core import call, captured, find_layer, first_look, gradient_of, scores_of
 from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
 
 
+@overload
+def deeplift(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *,
+    baseline: float | Tensor = 0.0,
+    return_delta: Literal[False] = False, batch_size: int | None = None,
+) -> Tensor: ...  # fmt: skip
+@overload
+def deeplift(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *,
+    baseline: float | Tensor = 0.0,
+    return_delta: Literal[True], batch_size: int | None = None,
+) -> tuple[Tensor, Tensor]: ...  # fmt: skip
 def deeplift(
     model: nn.Module,
     inputs: Tensor,

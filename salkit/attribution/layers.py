@@ -6,7 +6,7 @@ layer puts out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -217,7 +217,7 @@ def _conducted(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_
 
 
 @contextmanager
-def _in_place_of(model: nn.Module, name: str, units: Tensor) -> Iterator[None]:
+def _in_place_of(model: nn.Module, name: str, units: Tensor) -> Generator[None]:
     """While open, the layer puts out these units, whatever it gets."""
     module = find_layer(model, name)[1]
     handle = module.register_forward_hook(lambda _module, _inputs, _output: units.clone())

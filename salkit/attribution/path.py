@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -27,6 +28,18 @@ from .core import (
 RULES = ("gauss_legendre", "midpoint", "trapezoid")
 
 
+@overload
+def integrated_gradients(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *,
+    baseline: float | Tensor | Sequence[float | Tensor] = 0.0, n_steps: int = 50, rule: str = "gauss_legendre",
+    return_delta: Literal[False] = False, batch_size: int | None = None,
+) -> Tensor: ...  # fmt: skip
+@overload
+def integrated_gradients(
+    model: nn.Module, inputs: Tensor, target: targets.Target = None, *,
+    baseline: float | Tensor | Sequence[float | Tensor] = 0.0, n_steps: int = 50, rule: str = "gauss_legendre",
+    return_delta: Literal[True], batch_size: int | None = None,
+) -> tuple[Tensor, Tensor]: ...  # fmt: skip
 def integrated_gradients(
     model: nn.Module,
     inputs: Tensor,

@@ -223,7 +223,7 @@ class Trace(_Calls):
     def places(self) -> tuple[list[Place], dict[int, tuple[int, ...]]]:
         """All places in their order; and by number of the call the shapes of tokens whose grid is not to be told."""
         found, unclear = [], {}
-        seen = [self._around] if len(self._around) == 1 else []
+        seen: list[tuple[int, ...]] = [self._around] if len(self._around) == 1 else []
         foreign = []  # grids with more axes than the inputs
         for number, (known, shape, order, bare) in sorted(self._noted.items(), key=lambda item: item[0]):
             batch, positions = _positions(shape, order)
@@ -245,7 +245,7 @@ class Trace(_Calls):
 
     def mean(self, place: Place) -> Tensor:
         """``(1, channels)``, over the grid of a place."""
-        whole, first = self._sums[place.call]
+        whole, first = (self._sums or {})[place.call]
         return (whole - first[..., : place.prefix].sum(2)) / math.prod(place.grid)
 
     def after(self, name, args, kwargs, out):
@@ -372,7 +372,7 @@ def _positions(shape, order: str) -> tuple[int, tuple[int, ...]]:
     return shape[0], tuple(shape[2:] if order == "first" else shape[1:-1])
 
 
-def _order_of(given: Tensor) -> str | None:
+def _order_of(given: Tensor) -> str:
     """Channels come last; in series of three axes the batch may be the second."""
     if given.ndim == 3 and given.shape[0] != 1 and given.shape[1] == 1:
         return "sequence"
@@ -407,9 +407,9 @@ def _before(n: int, grid: tuple[int, ...]) -> int | None:
     return before if 0 <= before <= _MOST_PREFIX_TOKENS else None
 
 
-def _factors(n: int, around: tuple[int, int]) -> list[tuple[int, tuple[int, int]]]:
+def _factors(n: int, around: tuple[int, int]) -> list[tuple[int, tuple[int, ...]]]:
     """All grids of the inputs' proportions, exactly, or else rounded, with a few tokens before them."""
-    pairs = [
+    pairs: list[tuple[int, tuple[int, ...]]] = [
         (prefix, (h, (n - prefix) // h))
         for prefix in range(min(_MOST_PREFIX_TOKENS, n - 2) + 1)
         for h in range(1, n - prefix + 1)
@@ -439,7 +439,7 @@ def _flat(values):
 def _that_matter(model: nn.Module, x: Tensor, target, places: list[Place]) -> list[Place]:
     """Those of which the score depends on more than one position."""
 
-    def found(score: Callable[[object, _Mattering], Tensor]) -> list[Place]:
+    def found(score: Callable[..., Tensor]) -> list[Place]:
         mode = _Mattering(places)
         with mode:
             outputs = call(model, x)

@@ -143,7 +143,7 @@ class RectifierMode(TorchFunctionMode):
         self.rectify = rectify
         self.calls = 0
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(self, function, types, args: tuple = (), kwargs=None):
         kwargs = kwargs or {}
         if function in _TOP:
             top = _TOP[function]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ class Method:
         True
     """
 
-    function: Callable[..., Tensor]
+    function: Callable[..., Any]
     passes: str
     needs: tuple[str, ...] = ()
     one_channel: bool = False
@@ -110,7 +111,7 @@ class Method:
         return next(filter(None, (CHECKS[need](model, inputs) for need in self.needs)), None)
 
 
-_TO_A_LAYER = dict(passes="1 forward, backward to the layer", needs=(A_GRID,), one_channel=True)
+_TO_A_LAYER: dict[str, Any] = dict(passes="1 forward, backward to the layer", needs=(A_GRID,), one_channel=True)
 
 METHODS: dict[str, Method] = {
     "gradient": Method(gradient, "1 forward, 1 backward"),

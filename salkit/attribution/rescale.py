@@ -27,8 +27,8 @@ from .core import wide
 
 def _named(names: str, *holders) -> set[Callable]:
     """The functions of these names, and their in-place variants, wherever torch keeps them."""
-    names = [name + end for name in names.split() for end in ("", "_")]
-    return {getattr(holder, name) for holder in holders for name in names if hasattr(holder, name)}
+    spelt = [name + end for name in names.split() for end in ("", "_")]
+    return {getattr(holder, name) for holder in holders for name in spelt if hasattr(holder, name)}
 
 
 _HOLDERS = (torch, F, Tensor, torch.special)
@@ -89,7 +89,7 @@ class Rescale(TorchFunctionMode):
         self._noted.reverse()
         self._comparing = True
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(self, function, types, args: tuple = (), kwargs=None):
         kwargs = kwargs or {}
         if isinstance(function, torch._ops.OpOverload) and function.namespace == "aten":
             raise NotDifferentiableError(
@@ -240,12 +240,12 @@ def _flat(values):
 
 def _swap(function, args, kwargs, values: list[Tensor]):
     """The function of these values in place of those that vary, in their order."""
-    values = iter(values)
+    left = iter(values)
 
     def swapped(value):
         if isinstance(value, (list, tuple)):
             return type(value)(swapped(one) for one in value)
-        return next(values) if _varies(value) else value
+        return next(left) if _varies(value) else value
 
     return function(*swapped(args), **{name: swapped(value) for name, value in kwargs.items()})
 
@@ -253,11 +253,10 @@ def _swap(function, args, kwargs, values: list[Tensor]):
 @contextmanager
 def same_random_numbers(device: torch.device):
     """In this block the numbers are drawn that were drawn before it, as if it had not been."""
-    cuda = device.type == "cuda"
-    state, on_gpu = torch.get_rng_state(), torch.cuda.get_rng_state(device) if cuda else None
+    state, on_gpu = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     yield
     torch.set_rng_state(state)
-    if cuda:
+    if on_gpu is not None:
         torch.cuda.set_rng_state(on_gpu, device)
 
 

@@ -69,10 +69,10 @@ class HandWired(nn.Sequential):
         counting[0, 0, :, : size // 2] = 2 / size**2
         counting[1, 1, :, size // 2 :] = 2 / size**2
         with torch.no_grad():
-            self.colour.weight.copy_(torch.tensor([[1, -0.5, -0.5], [-0.5, -0.5, 1]])[:, :, None, None])
-            self.headroom.weight.copy_(-counting.flatten(1))
-            self.headroom.bias.fill_(cap)
-            self.compare.weight.copy_(torch.tensor([[-1.0, 1.0], [1.0, -1.0]]))
+            self.get_parameter("colour.weight").copy_(torch.tensor([[1, -0.5, -0.5], [-0.5, -0.5, 1]]).view(2, 3, 1, 1))
+            self.get_parameter("headroom.weight").copy_(-counting.flatten(1))
+            self.get_parameter("headroom.bias").fill_(cap)
+            self.get_parameter("compare.weight").copy_(torch.tensor([[-1.0, 1.0], [1.0, -1.0]]))
 
     def counts(self, images: Tensor) -> Tensor:
         """``(N, 2)``: how red the left half is and how blue the right half, before they saturate; in [0, 1]."""
@@ -94,7 +94,7 @@ class HandWired(nn.Sequential):
         open_share = torch.where(counts > self.cap, self.cap / counts, 1.0)
         sign = torch.tensor([1.0, -1.0] if target == 0 else [-1.0, 1.0]).to(images)
         active = (self._evidence(images) > 0) * (sign * open_share)[:, :, None, None]  # (N, 2, H, W)
-        weights = self.colour.weight.detach()[:, :, 0, 0] / (self.size**2 / 2)
+        weights = self.get_parameter("colour.weight").detach()[:, :, 0, 0] / (self.size**2 / 2)
         return images.detach() * torch.einsum("nkhw,kc->nchw", active.to(weights), weights)
 
     def _evidence(self, images: Tensor) -> Tensor:

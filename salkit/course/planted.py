@@ -40,7 +40,8 @@ def tint_objects(
         >>> (changed & ~some.masks["object"]).any().item()
         False
     """
-    if images.images.shape[1] != 3 or "object" not in (images.masks or {}):
+    masks = images.masks or {}
+    if images.images.shape[1] != 3 or "object" not in masks:
         raise InputError("only images with three channels and a mask 'object' can have their objects painted")
     classes = len(images.classes)
     if classes < 2:
@@ -59,4 +60,4 @@ def tint_objects(
     pixels = images.images.float()
     paint = wheel[whose].to(pixels.device)[:, :, None, None]
     painted = ((1 - strength) * pixels + strength * paint).round().to(torch.uint8)
-    return replace(images, images=torch.where(images.masks["object"][:, None], painted, images.images))
+    return replace(images, images=torch.where(masks["object"][:, None], painted, images.images))

@@ -68,7 +68,7 @@ def entries(key: str, values: Mapping, unit: str) -> dict:
     return {name: _entry(f"{key}.{name}", name, value, unit) for name, value in values.items()}
 
 
-def _entry(path: str, name: object, value: object, unit: str) -> dict:
+def _entry(path: str, name: object, value, unit: str) -> dict:
     # Imported here, because tools that only read records shouldn't wait for torch.
     from ..evaluation.statistics import Interval
 

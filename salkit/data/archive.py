@@ -10,7 +10,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,7 @@ def _read(path: Path, parts: Parts, size: int, read: Callable[[], bytes]) -> byt
 
 
 @contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
+def _errors_named(path: Path) -> Generator[None]:
     """The many errors of the readers of archives, as salkit's two."""
     try:
         yield
@@ -130,8 +130,8 @@ def _tar_files(path: Path):
                 if not (member.isreg() or member.isdir()):
                     raise _unsafe(path, member.name, "is a link or a device")
                 end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
-                if member.isfile():
-                    yield parts, member.size, lambda member=member: archive.extractfile(member).read()
+                if member.isfile():  # so that there is something to read
+                    yield parts, member.size, lambda member=member: archive.extractfile(member).read()  # ty: ignore[missing-union-attribute]
         # tarfile stops at the first header it can't make sense of. Compressed streams carry a checksum, verified
         # only at their very end; a plain file has none, but after its last member there must be a block of zeros.
         while stream.read(1 << 20):

@@ -257,9 +257,9 @@ def _decode_image(path: Path, parts: tuple[str, ...], encoded: bytes) -> tuple[n
         raise CorruptDataError(f"{'/'.join(parts)} in {path} is a damaged image: {error}") from error
     if pixels is None:
         raise CorruptDataError(f"{'/'.join(parts)} in {path} has {size[0]}x{size[1]} pixels, and CIFAR-10 32x32")
-    return pixels, image.format
+    return pixels, str(image.format)
 
 
 def _contents(images: np.ndarray, labels: np.ndarray, source: str) -> Contents:
-    images = torch.from_numpy(np.ascontiguousarray(images))
-    return {"images": images, "labels": torch.from_numpy(labels)}, {"source": source}
+    tensors = {"images": torch.from_numpy(np.ascontiguousarray(images)), "labels": torch.from_numpy(labels)}
+    return tensors, {"source": source}

@@ -58,7 +58,7 @@ def read_photo(path: str | os.PathLike) -> Tensor:
     except (FileNotFoundError, InputError):
         raise
     except Image.DecompressionBombError as error:
-        limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise InputError(f"{path} has more than {limit:.0f} million pixels, the limit here: make it smaller") from error
     except Exception as error:  # On damaged bytes Pillow's decoders raise whatever they stumble over.
         if _is_heif(path):
@@ -85,7 +85,8 @@ def _in_eight_bits(path: Path, file):
     elif coded in ("RGB;16B", "RGBA;16B") and "transparency" not in file.info:
         # Of each value Pillow takes the first byte, and the second one where it is told that the order is the other.
         with Image.open(path) as other:
-            other.tile = [(*other.tile[0][:3], f"{coded[:-1]}L")]
+            # A plain tuple, as it was before Pillow 11.
+            other.tile = [(*other.tile[0][:3], f"{coded[:-1]}L")]  # ty: ignore[invalid-assignment]
             deep = np.array(file).astype(np.uint32) * 256 + np.array(other)
     else:
         raise InputError(f"{path} has 16 bits a channel, of which Pillow reads only half: {_ADVICE}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ _LINE_STYLES = ("-", "--", ":")  # After as many curves as there are colours, th
 
 
 def curves(
-    x: Sequence[float],
+    x: Sequence[float] | np.ndarray,
     series: Mapping[str, object],
     xlabel: str,
     ylabel: str,
@@ -76,11 +77,11 @@ def curves(
                 axes.minorticks_off()
         elif (x == x.round()).all():
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        for i, (name, (mean, low, high)) in enumerate(lines.items()):
+        for i, (name, (mean, *ends)) in enumerate(lines.items()):
             colour, style = PALETTE[i % len(PALETTE)], _LINE_STYLES[i // len(PALETTE) % len(_LINE_STYLES)]
             axes.plot(x, mean, style, color=colour, label=name, marker="o" if len(x) <= 12 else None, markersize=4)
-            if low is not None:
-                axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+            if ends:
+                axes.fill_between(x, ends[0], ends[1], color=colour, alpha=0.18, linewidth=0)
         axes.margins(x=0.02)
         if ylim is not None:
             axes.set_ylim(*ylim)
@@ -95,7 +96,7 @@ def curves(
 
 
 def intervals(
-    rows: Mapping[str, object],
+    rows: Mapping[str, Any],
     xlabel: str,
     *,
     title: str | None = None,
@@ -171,7 +172,8 @@ def _vector(values, name: str) -> np.ndarray:
     return values
 
 
-def _line(name: str, values, length: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def _line(name: str, values, length: int) -> list[np.ndarray]:
+    """The values, or three rows: their mean, and the lower and the upper end of the interval."""
     if isinstance(values, tuple) and len(values) == 3 and all(np.ndim(part) == 1 for part in values):
         parts = values
     elif len(values) and all(hasattr(value, "low") and hasattr(value, "high") for value in values):
@@ -182,10 +184,9 @@ def _line(name: str, values, length: int) -> tuple[np.ndarray, np.ndarray | None
     for part in parts:
         if len(part) != length:
             raise InputError(f"{name!r} must have {length} values, one for each x, not {len(part)}")
-    if len(parts) == 1:
-        return parts[0], None, None
-    _check_interval(name, *parts)
-    return tuple(parts)
+    if len(parts) == 3:
+        _check_interval(name, *parts)
+    return parts
 
 
 def _check_interval(name: str, mean, low, high) -> None:
@@ -225,12 +226,12 @@ def _name_lines(figure, axes) -> None:
 def _spread(places: np.ndarray, step: float) -> np.ndarray:
     """The nearest places, in the same order, that are at least ``step`` apart: touching ones share their mean."""
     order = np.argsort(places, kind="stable")
-    groups: list[list[float]] = []  # Each as [centre, members]; the members lie step apart around the centre.
+    groups: list[tuple[float, int]] = []  # Each as (centre, members); the members lie step apart around the centre.
     for place in places[order]:
-        groups.append([place, 1])
+        groups.append((place, 1))
         while len(groups) > 1 and groups[-1][0] - groups[-2][0] < step * (groups[-1][1] + groups[-2][1]) / 2:
             (centre, n), (before, m) = groups.pop(), groups.pop()
-            groups.append([(centre * n + before * m) / (n + m), n + m])
+            groups.append(((centre * n + before * m) / (n + m), n + m))
     result = np.empty_like(places)
     result[order] = [centre + (i - (n - 1) / 2) * step for centre, n in groups for i in range(n)]
     return result

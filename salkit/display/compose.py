@@ -108,13 +108,13 @@ def overlay(
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha must lie in 0 .. 1, not {alpha}")
     base = pictures(images)
-    heat = _fitted(heat, base)
-    signed = bool((heat < 0).any()) if signed is None else signed
+    values = _fitted(heat, base)
+    signed = bool((values < 0).any()) if signed is None else signed
     if grey:
         base = np.repeat((base @ np.array(_LUMINANCE, np.float32))[..., None], 3, axis=-1)
-    position = (heat + 1) / 2 if signed else heat.clip(0, 1)
+    position = (values + 1) / 2 if signed else values.clip(0, 1)
     colours = colour_map(cmap, signed)(position)[..., :3]
-    opacity = alpha * np.abs(heat if signed else position)[..., None]
+    opacity = alpha * np.abs(values if signed else position)[..., None]
     return ((1 - opacity) * base + opacity * colours).clip(0, 1).astype(np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -110,8 +111,8 @@ def grid(
                 if show_range and _is_map(panel):
                     axes.text(0.5, -0.035 / height, _range_text(panel), fontsize=range_size, color=GREY,
                               transform=axes.transAxes, ha="center", va="top")  # fmt: skip
-                if titles is not None and titles[i][j]:
-                    axes.set_title(titles[i][j], fontsize=title_size, loc="center", pad=3.5)
+                if titles is not None and (text := titles[i][j]):
+                    axes.set_title(text, fontsize=title_size, loc="center", pad=3.5)
                 if i == 0 and labelled:
                     above = (height + top[0] + 0.06) / height
                     axes.text(0.5, above, column_labels[j], transform=axes.transAxes, ha="center", va="bottom",
@@ -160,7 +161,7 @@ def _panel(panel, where: str) -> np.ndarray | None:
         raise InputError(f"the panel in {where}: {error}") from None
 
 
-def _is_map(panel) -> bool:
+def _is_map(panel) -> TypeGuard[np.ndarray]:
     return panel is not None and panel.ndim == 2 and panel.dtype != bool
 
 

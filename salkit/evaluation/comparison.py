@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -215,7 +216,7 @@ def compare(
     methods: Mapping[str, Callable[..., Tensor]],
     scores: Mapping[str, Score],
     *,
-    target: targets.Target | str = None,
+    target: targets.Target | Literal["label"] = None,
     chunk_size: int = 64,
     save: str | os.PathLike | None = None,
     seed: int = 0,

@@ -181,7 +181,7 @@ def _curve(model, inputs, maps, target, insert, steps, baseline, absolute, logit
 
 def _fixed_classes(model: nn.Module, inputs: Tensor, target, batch_size: int):
     """The target, with ``None`` replaced by the classes predicted for the untouched inputs."""
-    fixed = []
+    fixed: list = []
     for rows in torch.arange(len(inputs)).split(batch_size):
         outputs = run(model, inputs[rows.to(inputs.device)].clone())
         if not fixed:

@@ -146,7 +146,7 @@ def load_checkpoint(path, device: str | torch.device = "cpu") -> nn.Module:
     # The network was built without memory, so that no random number is drawn for weights that are replaced at once.
     model.load_state_dict(tensors, assign=True)
     classes = metadata.get("classes")
-    model.classes = tuple(classes) if classes else None
+    vars(model).update(classes=tuple(classes) if classes else None)
     return model.to(device).eval()
 
 

@@ -119,7 +119,7 @@ def pretrained(name: str, device: str | torch.device = "cpu", *, download: bool 
     model = nn.Sequential()
     model.add_module("normalize", Normalize(mean, std))
     model.add_module("net", net)
-    model.classes, model.size = imagenet_classes(name), size
+    vars(model).update(classes=imagenet_classes(name), size=size)
     return model.to(device).eval()
 
 
@@ -146,13 +146,13 @@ def weights_file(name: str) -> Path | None:
 @cache
 def _table() -> dict[str, dict]:
     """The trained networks: ``{name: {"file", "size" in bytes, "checksum"}}``, as tools/checkpoints.py wrote it."""
-    return json.loads(resources.files(__package__).joinpath("trained.json").read_text(encoding="utf-8"))
+    return json.loads(resources.files("salkit.models").joinpath("trained.json").read_text(encoding="utf-8"))
 
 
 def _weights_folder() -> Path:
     """The files of the package ``salkit_weights``; where it isn't installed, those beside this one in a checkout."""
     spec = util.find_spec("salkit_weights")
-    return Path(spec.origin).parent if spec else Path(__file__).resolve().parents[2] / "weights"
+    return Path(spec.origin).parent if spec and spec.origin else Path(__file__).resolve().parents[2] / "weights"
 
 
 def find_trained(name: str) -> Path | None:
@@ -211,7 +211,7 @@ def _default_weights(name: str):
     if name not in names:
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
         raise InputError(f"torchvision has no classifier {name!r}; it has {', '.join(close)}, ...")
-    return models.get_model_weights(name).DEFAULT
+    return models.get_model_weights(name)["DEFAULT"]
 
 
 def _lite() -> nn.Module:

@@ -81,7 +81,7 @@ def _template():
     import jinja2  # here, because most who import salkit write no report
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
+        loader=jinja2.PackageLoader("salkit.reporting"),
         autoescape=True,  # by the name of the file Jinja2 would not: it doesn't end in .html
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -89,7 +89,7 @@ def _template():
         keep_trailing_newline=True,
     )
     environment.filters |= {"label": _label, "spec": format}
-    environment.tests["signed"] = is_signed
+    environment.tests["signed"] = is_signed  # ty: ignore[invalid-assignment]  # typed as what Jinja2 has itself
     return environment.get_template("report.html.j2")
 
 
@@ -115,8 +115,11 @@ def _figure(measured: Measured, i: int) -> Figure:
     image = measured.pictures.inputs[i]
     above = [name for name in measured.methods if not is_signed(name)]
     below = [name for name in measured.methods if is_signed(name)]
-    rows = [[image, *(measured.maps[name][i] for name in above)], [None, *(measured.maps[name][i] for name in below)]]
-    titles = [["image", *map(_label, above)], [None, *map(_label, below)]]
+    rows: list[list] = [
+        [image, *(measured.maps[name][i] for name in above)],
+        [None, *(measured.maps[name][i] for name in below)],
+    ]
+    titles: list[list] = [["image", *map(_label, above)], [None, *map(_label, below)]]
     if below[0] not in CONTROLS:
         chosen = "gradcam" if "gradcam" in below else below[0]
         heat = heatmap(measured.maps[chosen][i : i + 1], signed=True)
@@ -167,7 +170,7 @@ def _chart(measured: Measured, kind: str) -> dict:
         size=(6.0, 3.6),
     )
     areas = {name: by_name[name].area.mean().item() for name in measured.methods}
-    best = sorted(areas, key=areas.get, reverse=kind == "insertion")[0]
+    best = sorted(areas, key=areas.__getitem__, reverse=kind == "insertion")[0]
     return _picture(
         figure,
         f"{kind.capitalize()} curves: the mean probability {move} fastest by {_label(best)} (area {areas[best]:.2f}); "

@@ -172,7 +172,7 @@ def _trial(name: str, model: nn.Module, scrambled: dict, said: Predictions, imag
     return {"map": mine, **{kind: spearman(mine, partner) for kind, partner in partners.items()}, **curves, **sums}
 
 
-def _together(trials: list[dict]) -> dict[str, Tensor | Curve]:
+def _together(trials: list[dict]) -> dict:
     """The values for all images, one behind the other, on the CPU."""
     columns = {key: [trial[key] for trial in trials] for key in trials[0]}
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
@@ -77,7 +77,7 @@ def predict(model: nn.Module, inputs: Tensor) -> Predictions:
 
 
 @contextmanager
-def foreign_errors(doing: str) -> Iterator[None]:
+def foreign_errors(doing: str) -> Generator[None]:
     """Whatever a network raises becomes an ``InputError`` that says what was being done and which kind it was."""
     try:
         yield

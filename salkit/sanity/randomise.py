@@ -189,8 +189,8 @@ def _reset(module: nn.Module, generator: torch.Generator) -> None:
         parameter.copy_(getattr(on_cpu, name))
 
 
-def _reset_name(module: nn.Module) -> str | None:
-    return next((name for name in ("reset_parameters", "_reset_parameters") if hasattr(module, name)), None)
+def _reset_name(module: nn.Module) -> str:
+    return next((name for name in ("reset_parameters", "_reset_parameters") if hasattr(module, name)), "")
 
 
 def _own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -215,7 +215,7 @@ def _check(model: nn.Module, layers: list[str], init: str, std: float) -> None:
         if next(known[name].parameters(), None) is None:
             raise InputError(f"layer {name!r} holds no weights, so there is nothing to randomise")
         for module in known[name].modules():
-            if init == "own" and _own_parameters(module) and _reset_name(module) is None:
+            if init == "own" and _own_parameters(module) and not _reset_name(module):
                 raise InputError(
                     f"{type(module).__name__} in layer {name!r} has no reset_parameters: "
                     "use init='normal' or init='permute'"

@@ -1,3 +1,5 @@
+from collections import deque
+
 import pytest
 import torch
 from small_nets import images, small_net
@@ -84,6 +86,7 @@ def test_several_layers():
     assert list(found) == ["conv1", "conv2"]
     for name in found:
         torch.testing.assert_close(found[name], gradcam(net, x, 1, layer=name, relu=False))
+    assert list(gradcam(net, x, 1, layer=deque(["conv1", "conv2"]))) == ["conv1", "conv2"]
 
 
 def pyramid():

@@ -89,6 +89,12 @@ def test_the_installed_package_comes_before_a_checkout(tmp_path, monkeypatch):
     assert (zoo._weights_folder() / "pyproject.toml").is_file()
 
 
+def test_what_is_left_of_a_removed_package_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "salkit_weights" / "__pycache__").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert (zoo._weights_folder() / "pyproject.toml").is_file()
+
+
 @pytest.mark.parametrize("variable", ["SALKIT_DATA", "SALKIT_CACHE"])
 def test_a_network_in_a_folder_of_ones_own(shelf, tmp_path, monkeypatch, variable):
     monkeypatch.setenv(variable, str(tmp_path / "own"))

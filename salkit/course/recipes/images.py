@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -68,8 +68,10 @@ def drawn(
     occlusion: float = 0.0,
 ) -> Images:
     """``n`` scenes, of which ``validation`` choose the epoch, and ``test`` more; see ``salkit.data.scenes``."""
-    options = dict(size=size, classes=classes, background_bias=background_bias, mark_bias=mark_bias, mark=mark,
-                   counter=counter, objects=objects, occlusion=occlusion)  # fmt: skip
+    options: dict[str, Any] = dict(
+        size=size, classes=classes, background_bias=background_bias, mark_bias=mark_bias, mark=mark, counter=counter,
+        objects=objects, occlusion=occlusion,
+    )  # fmt: skip
     learn, choose = data.scenes(n, seed=0, **options).split(validation, seed=0)
     return Images(learn, choose, data.scenes(test, seed=1, **options))
 
@@ -89,7 +91,7 @@ def dealt(*, place: int) -> Images:
 
 
 def _cards(n: int, seed: int, own: float, paint: float) -> ImageSet:
-    options = dict(classes=("deer", "dog"), background_bias=1, seed=seed)
+    options: dict[str, Any] = dict(classes=("deer", "dog"), background_bias=1, seed=seed)
     usual, unusual = (data.scenes(n, counter=counter, **options) for counter in (False, True))
     take = torch.rand(n, generator=torch.Generator().manual_seed(seed)) < own
     mixed = torch.where(take[:, None, None, None], usual.images, unusual.images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
@@ -95,7 +96,7 @@ class Options:
         parts, rules = self._parts(model)
         changes = None if self.shift is None else partial(augment, shift=self.shift, cutout=self.cutout)
         return fit(
-            torch.compile(model) if self.compile and world()[1] == 1 else model,
+            cast(nn.Module, torch.compile(model)) if self.compile and world()[1] == 1 else model,
             Batches(train, self.batch_size, changes, seed),
             val,
             epochs=self.epochs,
@@ -119,7 +120,7 @@ class Options:
         if self.clip is not None:
             clipped(optimizer, self.clip)
         average = None if self.ema is None else moving_average(model, self.ema)
-        rules = [] if self.patience is None else [Patience(self.patience)]
+        rules: list[Patience | LossDelta] = [] if self.patience is None else [Patience(self.patience)]
         rules += [] if self.loss_delta is None else [LossDelta(self.loss_delta)]
         schedule = one_cycle if self.schedule == "one_cycle" else None
         return dict(optimizer=optimizer, schedule=schedule, average=average), rules

@@ -89,7 +89,7 @@ def read_recipe(name: str | os.PathLike) -> Recipe:
 
 
 def _folder():
-    return resources.files(__package__)
+    return resources.files("salkit.course.recipes")
 
 
 def _parse(text: str, name: str, file: str) -> Recipe:
@@ -138,7 +138,7 @@ def _check_entries(content, what: str, *, required: dict[str, type], optional: d
         raise InputError(f"{what} needs {' and '.join(missing)}")
 
 
-_WORDS = {str: "a text", dict: "an object, {...}", list: "a list, [...]", int: "a whole number"}
+_WORDS: dict[type, str] = {str: "a text", dict: "an object, {...}", list: "a list, [...]", int: "a whole number"}
 
 
 def _check_known(name, known: Collection[str], what: str, more: str = "") -> None:

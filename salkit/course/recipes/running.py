@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -104,7 +105,7 @@ def _save(recipe: Recipe, path: Path, model, history: History, images: Images, *
     device = next(model.parameters()).device
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"a CPU ({platform.machine()})"
     *before, last = recipe.stages
-    record = dict(
+    record: dict[str, Any] = dict(
         architecture=recipe.architecture,
         kwargs=recipe.kwargs,
         history=history,

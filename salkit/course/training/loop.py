@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -216,7 +217,7 @@ def fit(
                     totals += torch.stack([error.detach() * len(labels), correct]) * (share > 0)
 
                 shown = average.module if average else model
-                row = dict(epoch=len(history) + 1)
+                row: dict[str, Any] = dict(epoch=len(history) + 1)
                 row |= _summed("train", totals, len(batches.images)) | _summed("val", _total(shown, my_val), len(val))
                 _check_finite(row, optimizer)
                 row |= dict(lr=optimizer.param_groups[0]["lr"], seconds=time.perf_counter() - started)

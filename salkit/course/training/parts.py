@@ -19,7 +19,7 @@ from .augmentation import augment
 from .history import History
 
 
-def in_range(name: str, value: float, fits: bool, wanted: str) -> None:
+def in_range(name: str, value: float | None, fits: bool, wanted: str) -> None:
     """Raise an InputError that says what was wanted, unless the value fits."""
     if not fits:
         raise InputError(f"{name} must be {wanted}, not {value}")
@@ -178,7 +178,7 @@ def moving_average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=partial(_move_towards, decay=decay), use_buffers=True)
 
 
-def _move_towards(old: Sequence[Tensor], new: Sequence[Tensor], steps: Tensor, *, decay: float) -> None:
+def _move_towards(old: Sequence[Tensor], new: Sequence[Tensor], steps: Tensor | int, *, decay: float) -> None:
     keep = min(decay, (int(steps) + 1) / (int(steps) + 10))
     for mine, other in zip(old, new):
         mine.lerp_(other, 1 - keep) if mine.is_floating_point() else mine.copy_(other)

@@ -67,8 +67,8 @@ class Draws:
         return hsv_to_rgb(self.uniform(*hue), self.uniform(*saturation), self.uniform(*value))
 
 
-def hsv_to_rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """``(M, 1, 1)`` each -> ``(M, 3, 1, 1)``."""
+def hsv_to_rgb(hue: np.ndarray, saturation: np.ndarray | np.floating, value: np.ndarray | np.floating) -> np.ndarray:
+    """``(M, 1, 1)`` each, or a number -> ``(M, 3, 1, 1)``."""
     hue = hue - np.floor(hue)
     ramps = [np.clip(np.abs((hue * 6 + turn) % 6 - 3) - 1, 0, 1) for turn in (0, 4, 2)]
     return np.stack([value * (1 - saturation * (1 - ramp)) for ramp in ramps], axis=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -15,7 +14,18 @@ from .. import targets
 from .._state import untouched
 from ..errors import LayerError, NoTargetLayerError, SalkitWarning, TargetError
 from .core import call, captured, find_layer, gradient_of, scores_of, slices, wide
-from .places import Place, Taken, Trace, UnsteadyError, grid_of, last_place, twice_if_unsteady, why_none
+from .places import (
+    Place,
+    Taken,
+    Trace,
+    UnsteadyError,
+    is_first,
+    last_place,
+    named_place,
+    that_lie_so,
+    twice_if_unsteady,
+    why_none,
+)
 from .rectifiers import backprop_with_rule
 
 Layers = nn.Module | str | Sequence[nn.Module | str] | None
@@ -226,16 +236,25 @@ def _maps(
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
         chunks = list(slices(len(x), batch_size))
-        where = last_place(model, x[:1], targets.take(target, slice(0, 1))) if layer is None else layer
-        maps, silent = [], []
-        for rows in chunks:
+        one = x[:1], targets.take(target, slice(0, 1))
+        where = last_place(model, *one) if layer is None else layer
+
+        def at(where: Place | nn.Module | str, rows: slice) -> tuple[Tensor, Tensor]:
             outputs, features, to_grid = _features(model, x[rows], where, reshape)
             if rows.start == 0:
                 targets.inspect(outputs, target)
             # Before the gradient, which costs more.
             grid = to_grid(features.detach())
             scores = scores_of(outputs, targets.take(target, rows), rows.stop - rows.start)
-            slopes = to_grid(gradient_of(scores, [features])[0])
+            return grid, to_grid(gradient_of(scores, [features])[0])
+
+        maps, silent = [], []
+        for rows in chunks:
+            grid, slopes = at(where, rows)
+            if layer is None and rows.start == 0 and slopes[:1].flatten(2).ne(0).any(1).sum() == 1:
+                # The score is read off one place, the last time for example: of which do more matter?
+                where = last_place(model, *one, short=False)
+                grid, slopes = at(where, rows)
             maps.append(product(grid, slopes).sum(1, keepdim=True))
             silent.append(slopes.flatten(1).eq(0).all(1))
         signed = torch.cat(maps)
@@ -326,7 +345,7 @@ def cam(
             # The weights are the gradient of the score by the pooled features.
             with torch.enable_grad():
                 pooled = features.flatten(2).mean(2).requires_grad_()
-                logits = pooled if head is None else F.linear(pooled, *head)
+                logits = pooled if head is None else F.linear(pooled, *(part.to(pooled) for part in head))
                 chosen = targets.take(target, rows)
                 chosen = targets.fix(outputs, None) if chosen is None else chosen
                 weights = gradient_of(targets.score(logits, chosen), [pooled])[0]
@@ -354,8 +373,10 @@ def pooled_head(model: nn.Module, x: Tensor) -> tuple[Place, tuple | None]:
     rounding = max(1e-3, 2 * torch.finfo(wanted.dtype).eps)
     for place in reversed(places):
         mean = trace.mean(place).to(wanted.dtype)
-        if mean.shape == wanted.shape and torch.allclose(mean, wanted, rtol=rounding, atol=1e-5):
-            return place, head
+        small = 1e-5 * wanted.abs().max().item()
+        if mean.shape == wanted.shape and torch.allclose(mean, wanted, rtol=rounding, atol=small):
+            if place.certain and not trace.turned or place in that_lie_so(model, x, [place]):
+                return place, head
     raise NoTargetLayerError(
         "CAM needs a network that ends in a global average pool over a grid of more than one place and at most one "
         "linear layer; this one does not, on inputs of this size: use gradcam"
@@ -380,22 +401,21 @@ def _features(
         return *_taken(model, rows, where, cut=True), reshape or partial(where.to_grid, rows=len(rows))
     if isinstance(model, torch.jit.ScriptModule):
         raise LayerError(why_none(model))
-    trace = Trace(rows)
-    # In a series the shape does not tell which axis is time, so the functions are watched.
-    watch = rows.ndim == 3 and reshape is None
-    with captured(model, [where], cut=True) as outputs_of, trace if watch else nullcontext():
+    with captured(model, [where], cut=True) as outputs_of:
         outputs = call(model, rows)
     ((name, features),) = outputs_of.items()
-    order = trace.order_of(features) if watch else None
     if reshape is not None:
         return outputs, features, partial(_reshaped, reshape, rows, name)
-    to_grid = None if watch and order is None else grid_of(features, rows, order)
-    if to_grid is None:
+    if is_first(tuple(features.shape), rows):
+        return outputs, features, lambda values: values
+    place = named_place(model, rows[:1], *find_layer(model, where))
+    if place is None:
         raise LayerError(
-            f"the output of layer {name!r} has the shape {tuple(features.shape)}, without a grid like that of the "
-            f"inputs {tuple(rows.shape)}: choose another layer, or pass a reshape= to (N, channels, *grid)"
+            f"the output of layer {name!r} has the shape {tuple(features.shape)}, and no axes on which the places of "
+            f"the inputs {tuple(rows.shape)} can be told: choose another layer, or pass a reshape= to "
+            "(N, channels, *grid)"
         )
-    return outputs, features, to_grid
+    return outputs, features, partial(place.to_grid, rows=len(rows))
 
 
 def _reshaped(reshape: Callable[[Tensor], Tensor], rows: Tensor, name: str, features: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ _MIXERS = set(
     "transpose permute swapaxes swapdims movedim moveaxis t adjoint matmul __matmul__ __rmatmul__ bmm baddbmm einsum "
     "scaled_dot_product_attention multi_head_attention_forward roll flip gather index_select sort".split()
 )
+# Done to the inputs themselves, they leave no axis and no place where it was.
+_TURNS = set("transpose permute swapaxes swapdims movedim moveaxis t adjoint flip fliplr flipud rot90 roll".split())
 _MOST_PREFIX_TOKENS = 5  # a class token, and one to distil from or four registers
 
 
@@ -69,11 +71,14 @@ class Place:
 
     def to_grid(self, values: Tensor, rows: int) -> Tensor:
         """``(rows, channels, *grid)`` from the tensor or its gradient."""
+        return self.tokens(values, rows)[..., self.prefix :].unflatten(2, self.grid)
+
+    def tokens(self, values: Tensor, rows: int) -> Tensor:
+        """``(rows, channels, positions)``, those before the grid among them."""
         values = _channels_first(values, self.order)
         if values.shape[0] != rows:
             raise UnsteadyError
-        flat = values.flatten(2)[..., self.prefix :]
-        return flat.unflatten(2, self.grid)
+        return values.flatten(2)
 
 
 
@@ -189,6 +194,7 @@ class Trace(_Calls):
 
     Attributes:
         head: where asked for, the input, the weights and the result of the last linear layer on vectors.
+        turned: axes or places of the inputs were exchanged before the first layer with weights.
     """
 
     def __init__(self, x: Tensor, *, with_means: bool = False):
@@ -196,6 +202,8 @@ class Trace(_Calls):
         self._sums: dict[int, tuple[Tensor, Tensor]] | None = {} if with_means else None
         self.head: tuple[Tensor, tuple, Tensor] | None = None
         self._around = tuple(x.shape[2:])
+        self.turned = False
+        self._inputs = x
         self._weighted = False
         self._known: dict[int, _Known] = {}
         self._noted: dict[int, tuple[_Known, tuple[int, ...], str, bool]] = {}
@@ -204,6 +212,11 @@ class Trace(_Calls):
         """How a tensor lies, as far as that is known."""
         known = self._find(value)
         return None if known is None else known.order
+
+    def number_of(self, value) -> int | None:
+        """The number of the call that made a tensor."""
+        known = self._find(value)
+        return None if known is None else known.call
 
     def run(self, model: nn.Module, x: Tensor):
         """One pass; the model's outputs."""
@@ -252,7 +265,9 @@ class Trace(_Calls):
         given = args[0] if args else kwargs.get("input")
         if isinstance(out, Tensor):
             first = out
-            self._known[id(out)] = _Known(weakref.ref(out), self.calls, 0, name, self.order_of(out))
+            raw = self._is_raw(given) and name not in _CHANNELS_FIRST | _CHANNELS_LAST
+            self.turned |= raw and name in _TURNS
+            self._known[id(out)] = _Known(weakref.ref(out), self.calls, 0, name, self.order_of(out), raw)
         else:
             tensors = [(item, one) for item, one in enumerate(out) if isinstance(one, Tensor)]
             first = tensors[0][1] if tensors else None
@@ -269,10 +284,16 @@ class Trace(_Calls):
             self._weighted = True
             self._note(first, order, bare=name == "linear")
             if name == "linear" and self._sums is not None and given.ndim == 2:
-                self.head = given.clone(), (*args[1:], *kwargs.values()), out.clone()
+                parts = tuple(part for part in (*args[1:], *kwargs.values()) if part is not None)
+                self.head = given.clone(), parts, out.clone()
         elif name not in _MIXERS and first is not None and first.ndim > 2:
             self._inherit((*args, *kwargs.values()), first)
         return out
+
+    def _is_raw(self, value) -> bool:
+        """Whether it is the inputs, or what functions without weights made of them."""
+        known = self._find(value)
+        return value is self._inputs or (known is not None and known.raw)
 
     def _find(self, value) -> _Known | None:
         known = self._known.get(id(value))
@@ -313,22 +334,26 @@ class _Known:
     item: int
     function: str
     order: str | None
+    raw: bool = False
 
 
 @twice_if_unsteady
-def last_place(model: nn.Module, x: Tensor, target=None) -> Place:
+def last_place(model: nn.Module, x: Tensor, target=None, *, short: bool = True) -> Place:
     """The last place whose positions still matter to the score. Must run inside ``untouched``, on one sample.
 
     Where the last is the output of a convolution, or of what follows it, that takes one forward pass. Else, as in
-    transformers, the class may be read off one token, and a backward pass tells which places matter; for a series
-    a further forward pass tells which axis is time.
+    transformers, the class may be read off one token, and a backward pass tells which places matter; a further
+    forward pass tells where each half of the inputs is felt, and with that whether the positions are theirs.
+
+    Args:
+        short: believe that more than one position of a convolution's output matters.
 
     Raises:
         NoTargetLayerError: there is none, or its layout is not to be told.
     """
     trace = Trace(x)
     trace.run(model, x)
-    if (place := trace.last_certain()) is not None:
+    if short and not trace.turned and (place := trace.last_certain()) is not None:
         return place
     places, unclear = trace.places()
     if not places and not unclear:
@@ -338,8 +363,10 @@ def last_place(model: nn.Module, x: Tensor, target=None) -> Place:
     newest = matter[-1].call if matter else -1
     if (last := max(unclear, default=-1)) > newest:
         raise NoTargetLayerError(_which_to_pass(model, x, last, unclear[last]))
+    doubtful = [place for place in matter if trace.turned or not place.certain]
+    found = set(matter) - set(doubtful) | that_lie_so(model, x, doubtful)
     for place in reversed(matter):
-        if place.certain or len(place.grid) > 1 or _is_time(model, x, place):
+        if place in found:
             return place
     if matter:
         raise NoTargetLayerError(_which_to_pass(model, x, newest, matter[-1].shape))
@@ -348,21 +375,27 @@ def last_place(model: nn.Module, x: Tensor, target=None) -> Place:
     )
 
 
-def grid_of(values: Tensor, x: Tensor, order: str | None) -> Callable[[Tensor], Tensor] | None:
-    """How to turn a named layer's output into ``(N, channels, *grid)``, as far as its shape tells; else ``None``."""
+def named_place(model: nn.Module, x: Tensor, name: str, module: nn.Module) -> Place | None:
+    """Where the output of a layer lies, whose shape does not tell; ``None``: its layout is not to be told.
+
+    Takes one sample, and two forward passes.
+    """
+    trace, ended = Trace(x), []
+    handle = module.register_forward_hook(lambda _m, _i, output: ended.append(trace.number_of(output)))
+    try:
+        trace.run(model, x)
+    finally:
+        handle.remove()
+    place = next((place for place in trace.places()[0] if ended and place.call == ended[0]), None)
+    if place is None or (place.certain and not trace.turned) or that_lie_so(model, x, [place]):
+        return place
+    return None
+
+
+def is_first(shape: tuple[int, ...], x: Tensor) -> bool:
+    """Whether an output of so many axes as the inputs can only be ``(N, channels, *grid)``."""
     around = tuple(x.shape[2:])
-    if order is None and values.ndim == 3 < x.ndim:
-        order = "last"
-    if order is None:  # channels last only where channels first makes no sense and this does
-        shape = tuple(values.shape)
-        last = values.ndim == x.ndim > 3 and not _alike(shape[2:], around) and _alike(shape[1:-1], around)
-        order = "last" if last else "first"
-    batch, positions = _positions(tuple(values.shape), order)
-    found = _grids(positions, order, around, [around] if len(around) == 1 else [])
-    if batch != len(x) or len(found) != 1:
-        return None
-    place = Place(0, 0, "", tuple(values.shape), order, *found[0])
-    return partial(place.to_grid, rows=len(x))
+    return len(shape) == x.ndim > 3 and _alike(shape[2:], around) and not _alike(shape[1:-1], around)
 
 
 def _positions(shape, order: str) -> tuple[int, tuple[int, ...]]:
@@ -451,24 +484,60 @@ def _that_matter(model: nn.Module, x: Tensor, target, places: list[Place]) -> li
     return matter or found(lambda outputs, mode: outputs if mode.read_off is None else mode.read_off.square())
 
 
-def _is_time(model: nn.Module, x: Tensor, place: Place) -> bool:
-    """Whether the positions of a series are times: a change of one end is felt more at that end.
+def that_lie_so(model: nn.Module, x: Tensor, places: list[Place]) -> set[Place]:
+    """Those whose positions are those of the inputs: a change of one half of the inputs is felt more in that half.
 
-    The channels stand as a control, for which the end that is changed makes no difference.
+    The other axes and the channels stand as a control, for which the half that is changed makes no difference. Where
+    other tokens come before the grid, the first and the last cell are changed as well: they may come behind it.
     """
-    half = x.shape[2] // 2
+    if not places:
+        return set()
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    scale = x.std() if x.std() > 0 else 1
-    begin, end = x.clone(), x.clone()
-    begin[..., :half] += scale * noise[..., :half]
-    end[..., half:] += scale * noise[..., half:]
-    taken, rows = Taken([place]), torch.cat([x, begin, end])
+    noise = noise * (x.std() if x.std() > 0 else 1)
+
+    def changed(*parts: slice) -> Tensor:
+        copy = x.clone()
+        copy[(..., *parts)] += noise[(..., *parts)]
+        return copy
+
+    axes, anywhere = range(x.ndim - 2), slice(None)
+    halves = [
+        changed(*(part if axis == one else anywhere for one in axes))
+        for axis in axes
+        for part in (slice(x.shape[2 + axis] // 2), slice(x.shape[2 + axis] // 2, None))
+    ]
+    grid = max(places, key=lambda place: place.prefix).grid
+    cell = [max(1, size // n) for size, n in zip(x.shape[2:], grid)]
+    corners = [changed(*(slice(size) for size in cell)), changed(*(slice(-size, None) for size in cell))]
+    corners = corners if any(place.prefix for place in places) else []
+    rows, taken = torch.cat([x, *halves, *corners]), Taken(places)
     with torch.no_grad(), taken:
         call(model, rows)
-    grid = place.to_grid(taken.tensors[place], 3).to(wide(x.dtype))
-    change = (grid[1:] - grid[:1]).abs()
-    time, channels = (_nearer(change.mean(axis)) for axis in (1, 2))
-    return time > 0.1 and time > 2 * abs(channels)
+    felt = {place: place.tokens(taken.tensors[place], len(rows)).to(wide(x.dtype)) for place in places}
+    return {place for place, tokens in felt.items() if _lies_so(place, tokens)}
+
+
+def _lies_so(place: Place, tokens: Tensor) -> bool:
+    """From the tokens ``(rows, channels, positions)`` of the inputs, two for each axis, and perhaps two corners."""
+    change = (tokens[1:] - tokens[:1]).abs()
+    if place.prefix:
+        first, last = change[-2:].mean(1)
+        if not first[place.prefix] + last[-1] > first[0] + last[-1 - place.prefix]:
+            return False
+    halves = change[: 2 * len(place.grid), :, place.prefix :].unflatten(2, place.grid)
+    for axis, size in enumerate(place.grid):
+        pair = halves[2 * axis : 2 * axis + 2]
+        if size > 1:
+            felt = [_nearer(pair.flatten(2).mean(2)), *(_nearer(_along(pair, one)) for one in range(len(place.grid)))]
+            mine = felt.pop(1 + axis)
+            if not (mine > 0.1 and mine > 2 * max(map(abs, felt))):
+                return False
+    return True
+
+
+def _along(pair: Tensor, axis: int) -> Tensor:
+    """``(2, n)``: the mean of ``(2, channels, *grid)`` over all but one axis of the grid."""
+    return pair.mean([one for one in range(1, pair.ndim) if one != 2 + axis])
 
 
 def _nearer(change: Tensor) -> float:

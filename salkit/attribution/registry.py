@@ -105,8 +105,8 @@ class Method:
     def why_not(self, model: nn.Module, inputs: Tensor) -> str | None:
         """Why the method does not apply to this model and these inputs, or ``None`` where it does.
 
-        Costs at most two forward passes of the first sample; on transformers and recurrent networks up to three
-        and a backward pass.
+        Costs at most two forward passes of the first sample; on transformers and recurrent networks up to four, one of
+        them of a few changed copies, and a backward pass.
         """
         return next(filter(None, (CHECKS[need](model, inputs) for need in self.needs)), None)
 

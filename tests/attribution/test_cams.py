@@ -223,7 +223,7 @@ def test_no_gradient_gives_no_nan():
 
 
 def test_layers_without_a_grid():
-    with pytest.raises(LayerError, match=r"'head' has the shape \(3, 4\), without a grid"):
+    with pytest.raises(LayerError, match=r"'head' has the shape \(3, 4\), and no axes"):
         gradcam(small_net(), images(), layer="head")
     flat = nn.Sequential(nn.Flatten(), nn.Linear(162, 4))
     with pytest.raises(NoTargetLayerError, match="no layer puts out a grid"):

@@ -296,7 +296,7 @@ def test_tokens_whose_grid_is_not_to_be_told():
     assert METHODS["gradcam"].why_not(net, x) == str(error.value)
     found = gradcam(net, x, 1, layer="norm", reshape=lambda t: t.transpose(1, 2).unflatten(2, (3, 3)), upsample=False)
     assert found.shape == (3, 1, 3, 3)
-    with pytest.raises(LayerError, match=r"'norm' has the shape \(3, 9, 16\), without a grid"):
+    with pytest.raises(LayerError, match=r"'norm' has the shape \(3, 9, 16\), and no axes"):
         gradcam(net, x, 1, layer="norm")
 
 
@@ -491,13 +491,13 @@ def test_passes_to_find_the_place():
     assert net.rows == [1, 4]
     net = Counted(vision_transformer())
     gradcam(net, x, 1)
-    assert net.rows == [1, 1, 4]
+    assert net.rows == [1, 1, 7, 4]  # the halves of two axes, and two corners, as a class token comes first
     net = Counted(Mixed())
     gradcam(net, event(), 1)
     assert net.rows == [1, 1, 3, 2]
     net = Counted(vision_transformer())
     gradcam(net, x, 1, layer="net.encoder.layers.encoder_layer_2.ln_1")
-    assert net.rows == [4]
+    assert net.rows == [4, 1, 7]
 
 
 class Caches(nn.Module):
@@ -535,3 +535,179 @@ def test_what_hides_its_functions_or_takes_no_single_sample(name):
         method(torch.export.export(net, (x,)).module(), x, 1)
     exported = torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("n")},)).module()
     torch.testing.assert_close(method(exported, x, 1), method(net, x, 1))
+
+
+# ---------------------------------------------------------------------------------------- positions of something else
+
+
+def positive(net):
+    """All weights positive, so that what is bright speaks for the class."""
+    for parameter in net.parameters():
+        parameter.data.abs_()
+    return net.eval()
+
+
+class Before(nn.Module):
+    """A small network on inputs that were turned before."""
+
+    def __init__(self, turn, both=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.turn, self.both = turn, both
+        self.net = nn.Sequential(
+            nn.LazyConv2d(4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
+
+    def forward(self, x):
+        turned = self.net(self.turn(x))
+        return (self.net(x) + turned) / 2 if self.both else turned
+
+
+def blob():
+    x = torch.zeros(1, 3, 32, 48)
+    x[:, :, 4:8, 36:44] = 1
+    return x
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [lambda x: x.flip(3), lambda x: x.transpose(2, 3), lambda x: x.rot90(1, (2, 3)), lambda x: x.roll(24, 3)],
+    ids=["flip", "transpose", "rot90", "roll"],
+)
+@pytest.mark.parametrize("name", ["gradcam", "cam"])
+def test_a_model_that_turns_its_inputs_is_refused(turn, name):
+    net = Before(turn)
+    net(blob())
+    with pytest.raises(NoTargetLayerError):
+        METHODS[name](positive(net), blob(), 1)
+
+
+def test_a_model_that_looks_at_the_picture_and_its_mirror_is_explained_by_the_picture():
+    net = Before(lambda x: x.flip(3), both=True)
+    net(blob())
+    found = gradcam(positive(net), blob(), 1)[0, 0]
+    row, column = divmod(int(found.argmax()), 48)
+    assert 3 <= row <= 8 and 35 <= column <= 44
+
+
+@pytest.mark.parametrize("name", ["gradcam", "hirescam", "cam"])
+def test_channels_last_in_the_inputs_are_no_places(name):
+    net = Before(lambda x: x.permute(0, 3, 1, 2))
+    x = blob().permute(0, 2, 3, 1)
+    net(x)
+    with pytest.raises(NoTargetLayerError):
+        METHODS[name](positive(net), x, 1)
+
+
+class Pooled(nn.Module):
+    """Columns of a picture read as a series, as in reading lines of text."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.rnn, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.GRU(6, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, x):
+        columns = F.adaptive_avg_pool2d(self.conv(x).relu(), (1, None)).squeeze(2)
+        return self.head(self.rnn(columns.transpose(1, 2))[0].mean(1))
+
+
+@pytest.mark.parametrize("size", [(16, 40), (36, 36), (24, 48)])
+def test_times_of_a_recurrent_network_are_no_grid(size):
+    x = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0))
+    found = gradcam(Pooled().eval(), x, 1, relu=False, upsample=False)
+    assert found.shape == (2, 1, *size)  # the last place with the picture's axes: the convolution's
+
+
+class Patches(nn.Module):
+    """Tokens of a convolution's patches, row by row or column by column, before or behind extra ones."""
+
+    def __init__(self, patch=(8, 8), behind=0, columns=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch = nn.Conv2d(3, 16, patch, stride=patch)
+        self.extra, self.columns = nn.Parameter(torch.randn(1, behind, 16)), columns
+        self.norm, self.mlp, self.head = nn.LayerNorm(16), nn.Linear(16, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        grid = self.patch(x)
+        tokens = (grid.transpose(2, 3) if self.columns else grid).flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens, self.extra.expand(len(x), -1, -1)], 1)
+        tokens = tokens + self.mlp(self.norm(tokens)).relu()
+        return self.head(tokens.mean(1))
+
+
+@pytest.mark.parametrize("options", [dict(behind=1), dict(behind=4), dict(columns=True)], ids=str)
+def test_tokens_behind_the_patches_or_column_by_column_are_not_taken_for_rows(options):
+    net, x = Patches(**options).eval(), images(height=32, width=48)
+    found = gradcam(net, x, 1, relu=False, upsample=False)
+    torch.testing.assert_close(found, gradcam(net, x, 1, layer="patch", relu=False, upsample=False))
+    with pytest.raises(LayerError, match="reshape="):
+        gradcam(net, x, 1, layer="norm")
+
+
+def test_a_named_layer_of_tokens_has_the_grid_of_the_convolution_that_made_them():
+    net, x = Patches((4, 16)).eval(), images(height=32, width=48)
+    rows = gradcam(net, x, 1, layer="norm", reshape=lambda t: t.transpose(1, 2).unflatten(2, (8, 3)), relu=False)
+    torch.testing.assert_close(gradcam(net, x, 1, layer="norm", relu=False), rows)
+
+
+def test_channels_last_whose_sizes_look_like_a_grid():
+    net = nn.Sequential(nn.Conv2d(3, 24, 4, stride=4), Permuted(), nn.LayerNorm(24), Averaged(), nn.Linear(24, 3))
+    x = images(height=56, width=56)
+    expected = gradcam(net.eval(), x, 1, layer="2", reshape=lambda t: t.permute(0, 3, 1, 2), relu=False, upsample=False)
+    assert expected.shape == (3, 1, 14, 14)
+    torch.testing.assert_close(gradcam(net, x, 1, layer="2", relu=False, upsample=False), expected)
+
+
+class Permuted(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+class Averaged(nn.Module):
+    def forward(self, x):
+        return x.mean((1, 2))
+
+
+def test_as_many_samples_as_times():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)
+
+    class Sequence(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.layer, self.head = nn.Linear(3, 8), layer, nn.Linear(8, 4)
+
+        def forward(self, x):
+            return self.head(self.layer(self.embed(x.permute(2, 0, 1))).mean(0))
+
+    net, x = Sequence().eval(), torch.rand(8, 3, 8, generator=torch.Generator().manual_seed(0))
+    one_by_one = gradcam(net, x, 1, layer="embed", relu=False, batch_size=1)
+    torch.testing.assert_close(gradcam(net, x, 1, layer="embed", relu=False), one_by_one)
+
+
+class LastStep(nn.Module):
+    """Convolutions over time, of which the head reads the last step."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two, self.head = nn.Conv1d(2, 8, 5), nn.Conv1d(8, 8, 5), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.two(self.one(x).relu()).relu()[..., -1])
+
+
+def test_a_score_that_is_read_off_one_place_is_followed_back():
+    net, x = LastStep().eval(), torch.rand(2, 2, 20, generator=torch.Generator().manual_seed(0))
+    found = gradcam(net, x, 1, relu=False, upsample=False)
+    assert found.shape == (2, 1, 16)  # the first convolution's: of the second's one time matters
+
+
+def test_cam_sees_that_a_head_of_small_features_takes_the_largest():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    with torch.no_grad():
+        net[0].weight.mul_(1e-5), net[0].bias.mul_(1e-5), net[3].weight.mul_(1e5)
+    with pytest.raises(NoTargetLayerError, match="global average pool"):
+        METHODS["cam"](net, images(), 1)

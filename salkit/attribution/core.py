@@ -5,6 +5,7 @@ Everything here runs inside ``untouched``, and takes a target that went through 
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,9 +54,22 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def misses(delta: Tensor, change: Tensor, maps: Tensor, ends: Tensor, dtype: torch.dtype, share: float) -> Tensor:
+    """Which maps' sums miss the change of their scores by more than this share of it and more than rounding can do.
+
+    Args:
+        delta, change: ``(N,)``, the gap and the change.
+        ends: ``(N,)``, the absolute score plus the one at the baseline: both are rounded to ``dtype``.
+    """
+    rounding = 4 * torch.finfo(dtype).eps * ends + 1e-5 * maps.reshape(len(maps), -1).abs().sum(1)
+    return ~((delta.abs() <= share * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+
+
 def worst_share(gap: Tensor, change: Tensor) -> str:
     """The largest gap between a map's sum and the change of its score, in words; the change may be nothing."""
     share = (gap.abs() / change.abs()).max().item()
+    if math.isnan(share):
+        return "NaN or infinity, no share of the change of the score"
     return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
 
 
@@ -93,9 +107,7 @@ def scores_of(outputs, target, rows: int, how=targets.score) -> Tensor:
     return scores
 
 
-def first_look(
-    model: nn.Module, x: Tensor, target, batch_size: int | None, how=targets.score
-) -> tuple[object, Tensor]:
+def first_look(model: nn.Module, x: Tensor, target, batch_size: int | None, how=targets.score) -> tuple[object, Tensor]:
     """One forward pass over the inputs as they are, before a method changes them many times.
 
     Returns:
@@ -252,6 +264,27 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
         if module is layer:
             return name, module
     raise LayerError(f"{type(layer).__name__} is not a layer of this model: pass one of model.named_modules()")
+
+
+def is_ambiguous(units: Tensor, n: int) -> bool:
+    """Whether the first axis of what a layer puts out for ``n`` samples may be another one than theirs."""
+    return units.shape[:1] != (n,) or (n > 1 and n in units.shape[1:])
+
+
+def refuse_other_axes(model: nn.Module, x: Tensor, name: str) -> None:
+    """Look at the layer on two and on three copies of the first sample: no other axis has both sizes.
+
+    Raises:
+        LayerError: its first axis is not that of the samples.
+    """
+    for n in (2, 3):
+        with torch.no_grad(), captured(model, [name]) as outputs:
+            call(model, x[:1].expand(n, *x.shape[1:]))
+        if outputs[name].shape[:1] != (n,):
+            raise LayerError(
+                f"layer {name!r} puts out {tuple(outputs[name].shape)} for {n} samples, so its first axis is not that "
+                "of the samples: build it with batch_first=True, or choose a layer that keeps the samples first"
+            )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from .core import call, captured, differentiate, gradient_of, scores_of, slices
+from .core import call, captured, differentiate, gradient_of, is_ambiguous, refuse_other_axes, scores_of, slices
 
 
 def gradient(
@@ -64,7 +64,11 @@ def _differentiate_at(model: nn.Module, rows: Tensor, target, layer, *, first: b
         outputs = call(model, rows)
     if first:
         targets.inspect(outputs, whole)
-    return gradient_of(scores_of(outputs, target, len(rows)), list(outputs_of.values()))[0]
+    ((name, units),) = outputs_of.items()
+    scores = scores_of(outputs, target, len(rows))
+    if is_ambiguous(units, len(rows)):
+        refuse_other_axes(model, rows, name)
+    return gradient_of(scores, [units])[0]
 
 
 def input_x_gradient(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
-from .._state import any_is, modules_of, run
+from .._state import any_is, is_finite, modules_of, run
 from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, TargetError
 
 
@@ -77,13 +77,19 @@ def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
     """A baseline in the shape, dtype and on the device of the samples.
 
     Raises:
-        InputError: when it does not broadcast to them.
+        InputError: when it does not broadcast to them, is not finite in their dtype, or is a list.
     """
+    if isinstance(baseline, (list, tuple)):
+        raise InputError("the baseline is a list: pass one number or tensor; integrated_gradients alone takes several")
     try:
-        return torch.as_tensor(baseline, dtype=x.dtype, device=x.device).detach().expand_as(x)
+        start = torch.as_tensor(baseline, dtype=x.dtype, device=x.device).detach()
+        start = (start.clone() if start.is_inference() else start).expand_as(x)
     except (RuntimeError, TypeError, ValueError) as error:
         got = tuple(baseline.shape) if isinstance(baseline, Tensor) else repr(baseline)
         raise InputError(f"the baseline {got} does not broadcast to the inputs {tuple(x.shape)}") from error
+    if not is_finite(start):
+        raise InputError(f"the baseline holds NaN or infinity in {x.dtype}: pass finite values")
+    return start
 
 
 def repeat(target, times: int):

@@ -6,6 +6,7 @@ Everything here runs inside ``untouched``, and takes a target that went through 
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import any_is, is_finite, modules_of, run
-from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, TargetError
+from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, SalkitWarning, TargetError
 
 
 def slices(n: int, size: int | None) -> Iterator[slice]:
@@ -44,6 +45,18 @@ def rows_in_one_pass(x: Tensor, batch_size: int | None) -> int:
     return max(1, _VALUES_IN_ONE_PASS.get(x.device.type, 2**20) // x[0].numel())
 
 
+def generator_of(seed: int) -> torch.Generator:
+    """A source of random numbers.
+
+    Raises:
+        InputError: the seed is no int.
+    """
+    try:
+        return torch.Generator().manual_seed(seed)
+    except (TypeError, RuntimeError, ValueError, OverflowError) as error:
+        raise InputError(f"seed must be an int of 64 bits, not {seed!r}") from error
+
+
 def copies(samples: int, n: int, rows: int) -> Iterator[slice]:
     """The numbers 0 .. n - 1 of the changed copies of ``samples`` samples, at most ``rows`` copies a time."""
     return slices(n, max(1, rows // samples))
@@ -62,7 +75,8 @@ def misses(delta: Tensor, change: Tensor, maps: Tensor, ends: Tensor, dtype: tor
         ends: ``(N,)``, the absolute score plus the one at the baseline: both are rounded to ``dtype``.
     """
     rounding = 4 * torch.finfo(dtype).eps * ends + 1e-5 * maps.reshape(len(maps), -1).abs().sum(1)
-    return ~((delta.abs() <= share * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+    large = ~((delta.abs() <= share * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+    return large & maps.reshape(len(maps), -1).isfinite().all(1)  # of others ``warn_of_holes`` tells
 
 
 def worst_share(gap: Tensor, change: Tensor) -> str:
@@ -71,6 +85,21 @@ def worst_share(gap: Tensor, change: Tensor) -> str:
     if math.isnan(share):
         return "NaN or infinity, no share of the change of the score"
     return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
+
+
+def warn_of_holes(maps: Tensor, scores: Tensor | None = None) -> None:
+    """Tell of maps with NaN or infinity; where ``scores`` ``(N,)`` have them too, ``targets.inspect`` has told."""
+    if is_finite(maps):
+        return
+    holes = ~maps.detach().reshape(len(maps), -1).isfinite().all(1)
+    holes = holes if scores is None else holes & scores.isfinite()
+    if holes.any():
+        warnings.warn(
+            f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity: look for a step of the model without a "
+            f"finite slope there (a root or a logarithm of 0, a division by 0), or for what is too large for {maps.dtype}",
+            SalkitWarning,
+            stacklevel=3,
+        )
 
 
 def spread(baseline: float | Tensor, x: Tensor) -> Tensor:

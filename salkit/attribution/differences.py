@@ -21,6 +21,7 @@ from .core import (
     scores_of,
     slices,
     spread,
+    warn_of_holes,
     wide,
     worst_share,
 )
@@ -137,6 +138,7 @@ def _nothing_computed_again():
 
 
 def warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, ends: Tensor, dtype: torch.dtype) -> None:
+    warn_of_holes(maps)
     large = misses(delta, change, maps, ends, dtype, 0.01)
     if large.any():
         warnings.warn(

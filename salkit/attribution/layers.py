@@ -30,6 +30,7 @@ from .core import (
     scores_of,
     slices,
     spread,
+    warn_of_holes,
     wide,
 )
 from .differences import contributions, deeplift, warn_of_gap
@@ -83,7 +84,7 @@ def layer_attribution(
     Warns:
         SalkitWarning: DeepLift as in `deeplift`. Of the methods that integrate, more than 10 % of the change of the
             score is missing: for ``"integrated_gradients"`` of the change that the layer makes, for ``"conductance"``
-            of the whole one, where what goes round the layer is counted too if it can be.
+            of the whole one, where what goes round the layer is counted too if it can be. Or a map is not finite.
 
     Example:
         >>> import torch, salkit
@@ -126,6 +127,8 @@ def layer_attribution(
                 found = torch.cat(parts)
             maps.append(found)
         found = torch.cat(maps)
+        if method != "deeplift":
+            warn_of_holes(found)
         if told:
             change, delta, ends = map(torch.cat, zip(*told))
             if method == "deeplift":

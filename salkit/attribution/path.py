@@ -21,6 +21,7 @@ from .core import (
     rows_in_one_pass,
     slices,
     spread,
+    warn_of_holes,
     wide,
     worst_share,
 )
@@ -65,7 +66,8 @@ def integrated_gradients(
         InputError, TargetError: see `gradient`; also an option out of range, or a baseline that doesn't fit.
 
     Warns:
-        SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed.
+        SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed. Or a
+            map holds NaN or infinity.
 
     Example:
         >>> import torch, salkit
@@ -108,6 +110,7 @@ def integrated_gradients(
                     change[part] += sign.to(maps.dtype) @ scores / len(starts)
                     ends[part] += sign.to(maps.dtype).abs() @ scores.abs() / len(starts)
     delta = maps.flatten(1).sum(1) - change
+    warn_of_holes(maps)
     large = misses(delta, change, maps, ends, inputs.dtype, 0.1)
     warn_of_gap("integrated gradients miss", large, delta, change, n_steps)
     maps = maps.to(inputs.dtype)

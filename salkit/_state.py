@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from .errors import InputError, SalkitError
 
@@ -80,6 +81,8 @@ def run(model: nn.Module, rows: Tensor):
 
 def _advice(model: nn.Module, rows: Tensor, error: Exception) -> str:
     weight = next((p for p in model.parameters() if p.is_floating_point()), rows)
+    if weight.is_meta:
+        return "Its weights are on the meta device, where tensors hold no values: load them first."
     if (weight.dtype, weight.device) != (rows.dtype, rows.device):
         return f"Its weights are {weight.dtype} on {weight.device}: pass inputs.to({weight.dtype}, device=...)."
     if "Guard failed" in str(error):
@@ -167,9 +170,19 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
         raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
     if inputs.ndim < 2 or not inputs.numel():
         raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
+    if inputs.is_meta:
+        raise InputError("the inputs are on the meta device, where tensors hold no values: make them on another")
     if not is_finite(inputs):
         raise InputError("the inputs hold NaN or infinity: fill in what is missing, and say so in a channel of its own")
     modules = modules_of(model)
+    if any_is(modules, LazyModuleMixin) and any(
+        isinstance(module, LazyModuleMixin) and module.has_uninitialized_params() for module in modules
+    ):
+        raise InputError(
+            f"the model holds lazy layers without weights: run the model once on inputs of this shape, "
+            f"model(torch.zeros{tuple(inputs.shape)}), before you train or explain it"
+        )
+    _refuse_observers(modules)
     if any_is(modules, _BatchNorm) and any(
         isinstance(module, _BatchNorm) and module.running_mean is None for module in modules
     ):
@@ -181,6 +194,28 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
     if any(map(Tensor.is_inference, parameters)):
         raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")
     return modules
+
+
+def _refuse_observers(modules: list[nn.Module]) -> None:
+    """Those of a model that is prepared for quantisation record what they see, in evaluation mode too."""
+    quantization = sys.modules.get("torch.ao.quantization")
+    if quantization is None:
+        return
+    observer, fake = quantization.ObserverBase, quantization.FakeQuantizeBase
+    if not any_is(modules, (observer, fake)):
+        return
+    fakes = [module for module in modules if isinstance(module, fake)]
+    idle = {inner for module in fakes if not module._buffers["observer_enabled"][0] for inner in module.modules()}
+    if any(isinstance(module, (observer, fake)) and module not in idle for module in modules):
+        raise InputError(
+            "the model holds observers, which record what they see in evaluation mode too, so to explain it would "
+            "change it: "
+            + (
+                "model.apply(torch.ao.quantization.disable_observer), or convert it"
+                if fakes
+                else "torch.ao.quantization.convert it, or explain the model before it was prepared"
+            )
+        )
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

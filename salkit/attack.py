@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from . import targets
 from ._state import run, untouched
-from .attribution.core import gradient_of
+from .attribution.core import generator_of, gradient_of, slices
 from .errors import InputError, TargetError
 
 __all__ = ["Transfer", "fgsm", "pgd", "transfer_matrix"]
@@ -99,16 +99,17 @@ def pgd(
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps must be a positive int, not {steps!r}")
     if step_size is None:
-        step_size = 2.5 * eps / steps
+        step_size = 2.5 * _number("eps", eps) / steps
     return _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds, batch_size)
 
 
 def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds, batch_size) -> Tensor:
-    low, high = bounds
-    if not eps >= 0 or not step_size >= 0:
-        raise InputError(f"eps and step_size must not be negative, not {eps} and {step_size}")
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be positive or None, not {batch_size}")
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"bounds must be two numbers, the smallest and the largest value, not {bounds!r}") from error
+    eps, step_size = _number("eps", eps), _number("step_size", step_size)
+    next(slices(1, batch_size))  # raises where it is not a positive int
     if targeted and labels is None:
         raise TargetError("a targeted attack needs labels: the classes to move to")
     with untouched(model, inputs) as x:
@@ -122,7 +123,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
             rows = slice(start, start + (batch_size or len(x)))
             clean, moved = x[rows], x[rows].clone()
             if seed is not None:
-                noise = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(seed)).to(x)
+                noise = torch.rand(x.shape[1:], generator=generator_of(seed)).to(x)
                 moved = (moved + eps * (2 * noise - 1)).clamp(low, high)
             with torch.no_grad():
                 classes = targets.predicted(run(model, clean.clone())) if labels is None else labels[rows]
@@ -132,6 +133,16 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
                 moved = _within(moved, clean, eps).clamp(low, high)
             done.append(moved)
         return torch.cat(done).detach()
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name} must be a number, one for all values, not {value!r}") from error
+    if not number >= 0:
+        raise InputError(f"{name} must not be negative, not {value!r}")
+    return number
 
 
 def _within(moved: Tensor, clean: Tensor, eps: float) -> Tensor:

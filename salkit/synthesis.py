@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from . import targets
 from ._state import run, untouched
-from .attribution.core import differentiate, wide
+from .attribution.core import differentiate, generator_of, wide
 from .errors import InputError, TargetError
 
 __all__ = ["class_image"]
@@ -70,9 +70,11 @@ def class_image(
         (True, True)
     """
     _check(target, steps, lr, blur, jitter, shape)
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_of(seed)
     low, high = bounds if bounds is not None else (-float("inf"), float("inf"))
     grey = (low + high) / 2 if bounds is not None else 0.0
+    if start is not None and not isinstance(start, Tensor):
+        raise InputError(f"start must be a tensor (N, C, H, W) or None, not {type(start).__name__}")
     weights = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     if start is None:
         n = len(target) if isinstance(target, (Tensor, list, tuple)) and torch.as_tensor(target).ndim else 1
@@ -121,8 +123,8 @@ def _blurred(image: Tensor, sigma: float) -> Tensor:
 def _check(target, steps, lr, blur, jitter, shape) -> None:
     if target is None:
         raise TargetError("class_image needs a class, or a callable that scores the outputs")
-    if len(shape) != 3:
-        raise InputError(f"shape must be (C, H, W), not {tuple(shape)}")
+    if not isinstance(shape, (tuple, list)) or len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
+        raise InputError(f"shape must be (C, H, W), not {shape!r}")
     for name, value, smallest in (("steps", steps, 1), ("jitter", jitter, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
             raise InputError(f"{name} must be an int of at least {smallest}, not {value!r}")

@@ -43,6 +43,7 @@ def check(target: Target, n: int) -> Tensor | Callable | None:
         return target
     try:
         classes = torch.as_tensor(target).detach().cpu()
+        classes = classes.clone() if classes.is_inference() else classes
     except (TypeError, ValueError, RuntimeError) as error:
         raise TargetError(f"target must be None, an int, ({n},) integers, or a callable, not {target!r}") from error
     if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool:
@@ -136,6 +137,8 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
         if not isinstance(result, Tensor) or result.ndim != 1:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise TargetError(f"a callable target must return one score for each sample, shape (N,), not {got}")
+        if result.dtype == torch.bool or result.is_complex():
+            raise TargetError(f"a callable target must return real numbers, not {result.dtype}: .float(), or .abs()")
         return result
     outputs = logits(outputs)
     _refuse_class_of_single(outputs, target)

@@ -677,10 +677,10 @@ These are right for the model as PyTorch differentiates it, or as it runs, which
 - Samples of a batch that change each other's scores by other means than a batch normalisation: pass `batch_size=1` to
   methods with one pass a sample.
 - For guided backprop and deconvnet a rectifier is ReLU or ReLU6. `clamp(min=0)` keeps its gradient.
-- A map of a layer shows one place of the network. Of branches that meet behind their pools it shows the last, and of two
-  inputs in one tensor that of the last; a crop or a border that the model itself takes off or adds shifts it.
-- DeepLift's sums are complete or warned of, but where a function without a rule (`where`, `maximum`, `amax`, writing
-  into a tensor) gives two pixels errors that cancel, the sum is right and the pixels are not.
+- A map of a layer shows one place of the network. Of branches that meet behind their pools it shows the last, and of
+  two inputs in one tensor that of the last; a crop or a border that the model itself takes off or adds shifts it.
+- DeepLift's sums are complete or warned of, but where a function without a rule (`where`, `maximum`, `amax`) gives two
+  pixels errors that cancel, the sum is right and the pixels are not.
 - Outputs `(K, N)` are refused, unless there are as many samples as classes.
 - Recurrent networks run without cuDNN while they are explained, as its cells have a gradient in training mode only.
   That was not yet run on a GPU.

@@ -5,6 +5,8 @@ Everything here runs inside ``untouched``, and takes a target that went through 
 
 from __future__ import annotations
 
+import math
+import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
-from .._state import any_is, modules_of, run
-from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, TargetError
+from .._state import any_is, is_finite, modules_of, run
+from ..errors import InputError, LayerError, NotDifferentiableError, SalkitError, SalkitWarning, TargetError
 
 
 def slices(n: int, size: int | None) -> Iterator[slice]:
@@ -43,6 +45,18 @@ def rows_in_one_pass(x: Tensor, batch_size: int | None) -> int:
     return max(1, _VALUES_IN_ONE_PASS.get(x.device.type, 2**20) // x[0].numel())
 
 
+def generator_of(seed: int) -> torch.Generator:
+    """A source of random numbers.
+
+    Raises:
+        InputError: the seed is no int.
+    """
+    try:
+        return torch.Generator().manual_seed(seed)
+    except (TypeError, RuntimeError, ValueError, OverflowError) as error:
+        raise InputError(f"seed must be an int of 64 bits, not {seed!r}") from error
+
+
 def copies(samples: int, n: int, rows: int) -> Iterator[slice]:
     """The numbers 0 .. n - 1 of the changed copies of ``samples`` samples, at most ``rows`` copies a time."""
     return slices(n, max(1, rows // samples))
@@ -53,23 +67,58 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def misses(delta: Tensor, change: Tensor, maps: Tensor, ends: Tensor, dtype: torch.dtype, share: float) -> Tensor:
+    """Which maps' sums miss the change of their scores by more than this share of it and more than rounding can do.
+
+    Args:
+        delta, change: ``(N,)``, the gap and the change.
+        ends: ``(N,)``, the absolute score plus the one at the baseline: both are rounded to ``dtype``.
+    """
+    rounding = 4 * torch.finfo(dtype).eps * ends + 1e-5 * maps.reshape(len(maps), -1).abs().sum(1)
+    large = ~((delta.abs() <= share * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+    return large & maps.reshape(len(maps), -1).isfinite().all(1)  # of others ``warn_of_holes`` tells
+
+
 def worst_share(gap: Tensor, change: Tensor) -> str:
     """The largest gap between a map's sum and the change of its score, in words; the change may be nothing."""
     share = (gap.abs() / change.abs()).max().item()
+    if math.isnan(share):
+        return "NaN or infinity, no share of the change of the score"
     return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
+
+
+def warn_of_holes(maps: Tensor, scores: Tensor | None = None) -> None:
+    """Tell of maps with NaN or infinity; where ``scores`` ``(N,)`` have them too, ``targets.inspect`` has told."""
+    if is_finite(maps):
+        return
+    holes = ~maps.detach().reshape(len(maps), -1).isfinite().all(1)
+    holes = holes if scores is None else holes & scores.isfinite()
+    if holes.any():
+        warnings.warn(
+            f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity: look for a step of the model without a "
+            f"finite slope (a root or a logarithm of 0, a division by 0), or for what is too large for {maps.dtype}",
+            SalkitWarning,
+            stacklevel=3,
+        )
 
 
 def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
     """A baseline in the shape, dtype and on the device of the samples.
 
     Raises:
-        InputError: when it does not broadcast to them.
+        InputError: when it does not broadcast to them, is not finite in their dtype, or is a list.
     """
+    if isinstance(baseline, (list, tuple)):
+        raise InputError("the baseline is a list: pass one number or tensor; integrated_gradients alone takes several")
     try:
-        return torch.as_tensor(baseline, dtype=x.dtype, device=x.device).detach().expand_as(x)
+        start = torch.as_tensor(baseline, dtype=x.dtype, device=x.device).detach()
+        start = (start.clone() if start.is_inference() else start).expand_as(x)
     except (RuntimeError, TypeError, ValueError) as error:
         got = tuple(baseline.shape) if isinstance(baseline, Tensor) else repr(baseline)
         raise InputError(f"the baseline {got} does not broadcast to the inputs {tuple(x.shape)}") from error
+    if not is_finite(start):
+        raise InputError(f"the baseline holds NaN or infinity in {x.dtype}: pass finite values")
+    return start
 
 
 def repeat(target, times: int):
@@ -252,6 +301,27 @@ def find_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module
         if module is layer:
             return name, module
     raise LayerError(f"{type(layer).__name__} is not a layer of this model: pass one of model.named_modules()")
+
+
+def is_ambiguous(units: Tensor, n: int) -> bool:
+    """Whether the first axis of what a layer puts out for ``n`` samples may be another one than theirs."""
+    return units.shape[:1] != (n,) or (n > 1 and n in units.shape[1:])
+
+
+def refuse_other_axes(model: nn.Module, x: Tensor, name: str) -> None:
+    """Look at the layer on two and on three copies of the first sample: no other axis has both sizes.
+
+    Raises:
+        LayerError: its first axis is not that of the samples.
+    """
+    for n in (2, 3):
+        with torch.no_grad(), captured(model, [name]) as outputs:
+            call(model, x[:1].expand(n, *x.shape[1:]))
+        if outputs[name].shape[:1] != (n,):
+            raise LayerError(
+                f"layer {name!r} puts out {tuple(outputs[name].shape)} for {n} samples, so its first axis is not that "
+                "of the samples: build it with batch_first=True, or choose a layer that keeps the samples first"
+            )
 
 
 @contextmanager

@@ -12,7 +12,20 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError, NotDifferentiableError, SalkitWarning
-from .core import call, captured, find_layer, first_look, gradient_of, scores_of, slices, spread, wide, worst_share
+from .core import (
+    call,
+    captured,
+    find_layer,
+    first_look,
+    gradient_of,
+    misses,
+    scores_of,
+    slices,
+    spread,
+    warn_of_holes,
+    wide,
+    worst_share,
+)
 from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
 
 
@@ -76,29 +89,28 @@ def deeplift(
         target = targets.check(target, len(x))
         starts = spread(baseline, x)
         classes, _ = first_look(model, x, target, batch_size)
-        maps, changes, deltas = [], [], []
+        maps, told = [], []
         for rows in slices(len(x), batch_size):
-            found, change, delta = contributions(model, x[rows], starts[rows], targets.take(classes, rows))
+            found, *more = contributions(model, x[rows], starts[rows], targets.take(classes, rows))
             maps.append(found)
-            changes.append(change)
-            deltas.append(delta)
-    found, delta = torch.cat(maps), torch.cat(deltas)
-    warn_of_gap(delta, torch.cat(changes), found, inputs.dtype)
+            told.append(more)
+    found, (change, delta, ends) = torch.cat(maps), map(torch.cat, zip(*told))
+    warn_of_gap(delta, change, found, ends, inputs.dtype)
     found = found.to(inputs.dtype)
     return (found, delta.to(inputs.dtype)) if return_delta else found
 
 
 def contributions(
     model: nn.Module, x: Tensor, start: Tensor, target, layer: nn.Module | str | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What each input value, or each unit of a layer, adds to the change of the score.
 
     Args:
         x, start, target: of ``M`` rows, the inputs, the baselines and what is explained, as inside ``untouched``.
 
     Returns:
-        The contributions, the change of the score ``(M,)``, and what is missing from it ``(M,)``: their sum, together
-        with what reaches the score past the layer, minus the change.
+        The contributions, the change of the score ``(M,)``, what is missing from it ``(M,)``: their sum, together
+        with what reaches the score past the layer, minus the change; and the two absolute scores, added ``(M,)``.
     """
     refuse_what_hides_functions(model)
     name = None if layer is None else find_layer(model, layer)[0]
@@ -117,10 +129,12 @@ def contributions(
     mode.compare()
     with mode:
         above, upper = run(x)
-    change = (upper.detach().to(wide(x.dtype))) - lower.detach().to(wide(x.dtype))
+    upper_, lower_ = (score.detach().to(wide(x.dtype)) for score in (upper, lower))
+    change = upper_ - lower_
     multipliers = gradient_of(upper, above)
     parts = [m.to(change.dtype) * (leaf.detach() - start) for m, leaf, start in zip(multipliers, above, below)]
-    return parts[0], change, sum(part.flatten(1).sum(1) for part in parts) - change
+    delta = sum(part.flatten(1).sum(1) for part in parts) - change
+    return parts[0], change, delta, upper_.abs() + lower_.abs()
 
 
 @contextmanager
@@ -136,9 +150,9 @@ def _nothing_computed_again():
         raise NotDifferentiableError(told) from error
 
 
-def warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype) -> None:
-    rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
-    large = ~((delta.abs() <= 0.01 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+def warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, ends: Tensor, dtype: torch.dtype) -> None:
+    warn_of_holes(maps)
+    large = misses(delta, change, maps, ends, dtype, 0.01)
     if large.any():
         warnings.warn(
             f"DeepLift misses completeness by {worst_share(delta[large], change[large])} in {int(large.sum())} of "

@@ -6,8 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from .. import targets
-from .._state import untouched
-from .core import call, captured, differentiate, gradient_of, scores_of, slices
+from .._state import is_finite, untouched
+from .core import (
+    call,
+    captured,
+    differentiate_with_scores,
+    gradient_of,
+    is_ambiguous,
+    refuse_other_axes,
+    scores_of,
+    slices,
+    warn_of_holes,
+)
 
 
 def gradient(
@@ -37,6 +47,9 @@ def gradient(
         InputError, TargetError, LayerError: when the call makes no sense; the message says what to do instead.
         NotDifferentiableError: when no gradient flows from the score to the inputs.
 
+    Warns:
+        SalkitWarning: a map holds NaN or infinity.
+
     Example:
         >>> import torch, salkit
         >>> model = torch.nn.Linear(2, 1, bias=False)
@@ -47,24 +60,31 @@ def gradient(
     """
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
-        parts = []
+        parts, scores = [], []
         for rows in slices(len(x), batch_size):
             mine = targets.take(target, rows)
             first = rows.start == 0
             if layer is None:
-                part = differentiate(model, x[rows], mine, first=first, whole=target)
+                part, score = differentiate_with_scores(model, x[rows], mine, first=first, whole=target)
             else:
-                part = _differentiate_at(model, x[rows], mine, layer, first=first, whole=target)
+                part, score = _differentiate_at(model, x[rows], mine, layer, first=first, whole=target)
             parts.append(part.to(inputs.dtype))
-        return torch.cat(parts)
+            scores.append(score)
+        maps = torch.cat(parts)
+        warn_of_holes(maps, None if callable(target) else torch.cat(scores))
+        return maps
 
 
-def _differentiate_at(model: nn.Module, rows: Tensor, target, layer, *, first: bool, whole) -> Tensor:
+def _differentiate_at(model: nn.Module, rows: Tensor, target, layer, *, first: bool, whole) -> tuple[Tensor, Tensor]:
     with captured(model, [layer], cut=True) as outputs_of:
         outputs = call(model, rows)
     if first:
         targets.inspect(outputs, whole)
-    return gradient_of(scores_of(outputs, target, len(rows)), list(outputs_of.values()))[0]
+    ((name, units),) = outputs_of.items()
+    scores = scores_of(outputs, target, len(rows))
+    if is_ambiguous(units, len(rows)):
+        refuse_other_axes(model, rows, name)
+    return gradient_of(scores, [units])[0], scores.detach()
 
 
 def input_x_gradient(
@@ -89,4 +109,7 @@ def input_x_gradient(
         tensor([[ 30., -20.]])
     """
     maps = gradient(model, inputs, target, batch_size=batch_size)
-    return maps * inputs.detach()
+    products = maps * inputs.detach()
+    if not is_finite(products) and is_finite(maps):
+        warn_of_holes(products)
+    return products

@@ -17,10 +17,12 @@ from .core import (
     classes_of,
     copies,
     differentiate_with_scores,
+    misses,
     repeat,
     rows_in_one_pass,
     slices,
     spread,
+    warn_of_holes,
     wide,
     worst_share,
 )
@@ -77,7 +79,8 @@ def integrated_gradients(
         InputError, TargetError: see `gradient`; also an option out of range, or a baseline that doesn't fit.
 
     Warns:
-        SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed.
+        SalkitWarning: more than 10 % of the change of the score is missing from the sum: more steps are needed. Or a
+            map holds NaN or infinity.
 
     Example:
         >>> import torch, salkit
@@ -101,6 +104,7 @@ def integrated_gradients(
         given, target = target, classes_of(model, x, target, rows)
         maps = torch.zeros_like(x, dtype=wide(x.dtype))
         change = torch.zeros(len(x), dtype=maps.dtype, device=x.device)
+        ends = torch.zeros_like(change)
         first = given is not None
         for start in starts:
             for part in slices(len(x), rows):
@@ -117,8 +121,11 @@ def integrated_gradients(
                     weighed = torch.where(weight == 0, 0, weight * found)
                     maps[part] += weighed.sum(0) * way / len(starts)
                     change[part] += sign.to(maps.dtype) @ scores / len(starts)
+                    ends[part] += sign.to(maps.dtype).abs() @ scores.abs() / len(starts)
     delta = maps.flatten(1).sum(1) - change
-    _warn_of_gap(delta, change, maps, inputs.dtype, n_steps)
+    warn_of_holes(maps)
+    large = misses(delta, change, maps, ends, inputs.dtype, 0.1)
+    warn_of_gap("integrated gradients miss", large, delta, change, n_steps)
     maps = maps.to(inputs.dtype)
     return (maps, delta.to(inputs.dtype)) if return_delta else maps
 
@@ -150,13 +157,11 @@ def _baselines(baseline, x: Tensor) -> list[Tensor]:
     return [spread(one, x) for one in several]
 
 
-def _warn_of_gap(delta: Tensor, change: Tensor, maps: Tensor, dtype: torch.dtype, n_steps: int) -> None:
-    rounding = torch.finfo(dtype).eps ** 0.5 * maps.abs().flatten(1).sum(1)
-    large = ~((delta.abs() <= 0.1 * change.abs()) | (delta.abs() <= rounding))  # NaN is large, too
+def warn_of_gap(what: str, large: Tensor, delta: Tensor, change: Tensor, n_steps: int, beside: str = "") -> None:
     if large.any():
         warnings.warn(
-            f"integrated gradients miss completeness by {worst_share(delta[large], change[large])} in "
-            f"{int(large.sum())} of {len(delta)} samples: use more than n_steps={n_steps}",
+            f"{what} completeness by {worst_share(delta[large], change[large])} in {int(large.sum())} of {len(delta)} "
+            f"samples: {beside}use more than n_steps={n_steps}",
             SalkitWarning,
             stacklevel=3,
         )

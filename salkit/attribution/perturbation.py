@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,8 @@ from torch.nn import functional as F
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError
-from .core import classes_of, copies, first_look, repeat, rows_in_one_pass, score, slices, spread, wide
+from ..errors import InputError, SalkitWarning
+from .core import classes_of, copies, first_look, generator_of, repeat, rows_in_one_pass, score, slices, spread, wide
 
 
 def occlusion(
@@ -50,6 +51,9 @@ def occlusion(
     Raises:
         InputError, TargetError: see `gradient`; also a window or stride that doesn't fit the inputs.
 
+    Warns:
+        SalkitWarning: the largest drop of a sample is a few roundings of its score, or is lost in half precision.
+
     Example:
         >>> import torch
         >>> from salkit import course, occlusion
@@ -72,6 +76,7 @@ def occlusion(
         target, scores = first_look(model, x, target, rows, how)
         drops = torch.zeros(len(x), *grid, dtype=wide(x.dtype), device=x.device)
         counts = torch.zeros_like(drops[0])
+        largest = torch.zeros(len(x), dtype=drops.dtype, device=x.device)
         for part in slices(len(x), rows):
             whole, mine = x[part], targets.take(target, part)
             for which in copies(len(whole), len(places), rows):
@@ -79,10 +84,12 @@ def occlusion(
                 over = masks[:, None, None] if x.ndim > 2 else masks[:, None]  # (windows, sample, channel, *grid)
                 hidden = torch.where(over, cover[part], whole).flatten(0, 1)
                 left = score(model, hidden, repeat(mine, len(masks)), how).unflatten(0, (len(masks), -1))
-                drop = (scores[part] - left).to(drops.dtype)
+                drop = scores[part].to(drops.dtype) - left.to(drops.dtype)
+                largest[part] = torch.maximum(largest[part], drop.abs().amax(0))
                 drops[part] += torch.einsum("mn,m...->n...", drop, masks.to(drops.dtype))
                 if part.start == 0:
                     counts += masks.sum(0)
+        _warn_of_rounding(largest, scores, (cover != x).flatten(1).any(1), x.dtype)
         return _in_every_channel(drops / counts, x)
 
 
@@ -149,8 +156,9 @@ def rise(
         for part in slices(len(x), rows):
             whole, mine = x[part], targets.take(target, part)
             total = torch.zeros(len(whole), dtype=maps.dtype, device=x.device)
+            level = torch.zeros_like(total)
             sum_of_masks = torch.zeros_like(maps[0])
-            generator = torch.Generator().manual_seed(seed)
+            generator = generator_of(seed)
             for which in copies(len(whole), n_masks, rows):
                 masks = [_soft_mask(_grid(x), cells, keep, generator) for _ in range(which.stop - which.start)]
                 masks = torch.stack(masks).to(x)[:, None, None]  # (masks, sample, channel, *grid)
@@ -158,12 +166,30 @@ def rise(
                 first = given is not None and part.start == which.start == 0
                 found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how, first=first, whole=target)
                 found, masks = found.unflatten(0, (len(kept), -1)).to(maps.dtype), masks[:, 0, 0].to(maps.dtype)
+                if which.start == 0 and not probability:
+                    level = found[0]  # the sums keep the digits that a high level would take
+                found = found - level
                 maps[part] += torch.einsum("mn,m...->n...", found, masks)
                 total += found.sum(0)
                 sum_of_masks += masks.sum(0)
             if not probability:
                 maps[part] -= torch.einsum("n,...->n...", total / n_masks, sum_of_masks)
         return _in_every_channel(maps / (n_masks * keep), x)
+
+
+def _warn_of_rounding(largest: Tensor, scores: Tensor, changed: Tensor, dtype: torch.dtype) -> None:
+    """Nothing at all is an answer of a model in full precision; in half precision it may be lost in the score."""
+    share = largest / scores.abs().to(largest.dtype)
+    eps = torch.finfo(dtype).eps
+    lost = changed & (share < 4 * eps) & ((largest > 0) | (dtype.itemsize < 4))
+    if lost.any():
+        warnings.warn(
+            f"hiding changes the score by at most {share[lost].max():.1g} of it in {int(lost.sum())} of {len(lost)} "
+            f"samples, and {dtype} rounds it to {eps:.1g} of it: the map is mostly rounding, so use a wider dtype or "
+            "a larger window",
+            SalkitWarning,
+            stacklevel=3,
+        )
 
 
 def _soft_mask(grid: tuple[int, ...], cells: int, keep: float, generator: torch.Generator) -> Tensor:

@@ -104,7 +104,8 @@ class Rescale(TorchFunctionMode):
         if function in _QUOTIENTS and not kwargs.get("rounding_mode"):
             return self._quotient(function, args, kwargs)
         if function is F.glu:
-            first, gate = args[0].chunk(2, *args[1:2], **{"dim": -1} | kwargs if len(args) < 2 else kwargs)
+            x, more, rest = _first(args, kwargs)
+            first, gate = x.chunk(2, *(more or [rest.get("dim", -1)]))
             return self._product(torch.mul, (first, self._elementwise(torch.sigmoid, (gate,), {})), {})
         return function(*args, **kwargs)
 
@@ -161,8 +162,7 @@ class Rescale(TorchFunctionMode):
                 place = torch.where(y >= below, where, there).flatten(-axes)
                 way = (x.detach() - references[0]).flatten(-axes).gather(-1, place)
                 change = (y - below).flatten(-axes)
-                none = way.abs() <= _small(y, below).flatten(-axes)
-                place = torch.where(none, where.flatten(-axes), place)
+                none = way == 0
                 share = torch.where(none, 1, change / torch.where(none, 1, way))
             out = _Valued.apply((x.flatten(-axes).gather(-1, place) * share).view_as(y), y)
         return (out, where) if function is with_indices or kwargs.get("return_indices") else out
@@ -185,7 +185,8 @@ class Rescale(TorchFunctionMode):
         return out
 
     def _quotient(self, function, args, kwargs):
-        above, below = args if len(args) == 2 else (args[0], kwargs["other"])
+        above, more, rest = _first(args, kwargs)
+        below = more[0] if more else rest["other"]
         above, below = (below, above) if function in _REVERSED else (above, below)
         if not _varies(below):
             return function(*args, **kwargs)
@@ -197,25 +198,28 @@ class Rescale(TorchFunctionMode):
 
 
 def slope(function: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, reference: Tensor) -> Tensor:
-    """``(f(x) - f(x')) / (x - x')``, and the derivative where that difference is too small to divide by."""
-    dtype = wide(x.dtype)
+    """``(f(x) - f(x')) / (x - x')``, and the derivative where that is mostly rounding.
+
+    That is where the two values of f are close, beside themselves, and the derivative tells them apart as well, to
+    their last digits: whatever is taken, the contributions then add up.
+    """
+    dtype, eps = wide(x.dtype), torch.finfo(x.dtype).eps
     with torch.no_grad():
         there = function(reference)
         way = x.to(dtype) - reference.to(dtype)
-        none = way.abs() <= torch.maximum(_small(x, reference), _small(y, there))
-        change = (y.to(dtype) - there.to(dtype)) / torch.where(none, 1, way)
-    if none.any():
+        change = y.to(dtype) - there.to(dtype)
+        size = torch.maximum(y.abs(), there.abs()).to(dtype)
+        same, close = way == 0, change.abs() < eps**0.5 * size
+        found = change / torch.where(same, 1, way)
+    if (same | close).any():
         with torch.enable_grad():
             leaf = x.clone().requires_grad_()
             (derivative,) = torch.autograd.grad(function(leaf).sum(), leaf)
         # A root has no finite derivative at 0; where nothing changes, what is passed back adds nothing.
-        change = torch.where(none, derivative.to(dtype).nan_to_num(0, 0, 0), change)
-    return change.to(x.dtype)
-
-
-def _small(a: Tensor, b: Tensor) -> Tensor:
-    """The differences of ``a`` and ``b`` that are mostly rounding."""
-    return torch.maximum(a.abs(), b.abs()) * torch.finfo(a.dtype).eps ** 0.5
+        derivative = derivative.to(dtype).nan_to_num(0, 0, 0)
+        close &= (derivative * way - change).abs() <= 8 * eps * size
+        found = torch.where(same | close, derivative, found)
+    return found.to(x.dtype)
 
 
 def _varies(value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from .. import targets
 from .._state import untouched
 from ..errors import InputError
-from .core import classes_of, copies, differentiate, repeat, rows_in_one_pass, slices, wide
+from .core import classes_of, copies, differentiate, generator_of, repeat, rows_in_one_pass, slices, warn_of_holes, wide
 
 REDUCTIONS = ("mean", "square", "abs", "var")
 
@@ -54,6 +55,9 @@ def smoothgrad(
     Raises:
         InputError, TargetError: see `gradient`; also an option out of range.
 
+    Warns:
+        SalkitWarning: as `gradient`.
+
     Example:
         >>> import torch, salkit
         >>> # just under the bend
@@ -73,7 +77,7 @@ def smoothgrad(
         for part in slices(len(x), rows):
             clean, classes = x[part], targets.take(target, part)
             scale = _scale(clean, noise_level) if sigma is None else sigma
-            generator = torch.Generator().manual_seed(seed)
+            generator = generator_of(seed)
             total = torch.zeros_like(clean, dtype=wide(x.dtype))
             squares = torch.zeros_like(total)
             for which in copies(len(clean), n_samples, rows):
@@ -92,7 +96,9 @@ def smoothgrad(
                 total += (found.abs() if reduce == "abs" else found).sum(0)
                 squares += found.square().sum(0)
             maps.append(_reduced(total / n_samples, squares / n_samples, reduce).to(x.dtype))
-        return torch.cat(maps)
+        maps = torch.cat(maps)
+        warn_of_holes(maps)
+        return maps
 
 
 def _reduced(mean: Tensor, mean_square: Tensor, reduce: str) -> Tensor:
@@ -114,7 +120,7 @@ def _check(n_samples, noise_level, sigma, reduce) -> None:
     if not isinstance(n_samples, int) or n_samples < 1:
         raise InputError(f"n_samples must be an int of at least 1, not {n_samples!r}")
     for name, value in (("noise_level", noise_level), ("sigma", sigma)):
-        if value is not None and not value >= 0:
-            raise InputError(f"{name} must not be negative, not {value!r}")
+        if value is not None and not (isinstance(value, Real) and 0 <= value < float("inf")):
+            raise InputError(f"{name} must be a number that is not negative, not {value!r}")
     if reduce not in REDUCTIONS:
         raise InputError(f"reduce must be one of {', '.join(REDUCTIONS)}, not {reduce!r}")

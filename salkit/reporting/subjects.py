@@ -123,7 +123,10 @@ def load_model(name: str, device: str | torch.device) -> tuple[nn.Module, int]:
         model, record = models.trained(name, device), models.trained_metadata(name)
     else:
         model = _import_model(name).to(device).eval() if ":" in name else models.pretrained(name, device)
-        return model, getattr(model, "size", 224)
+        size = getattr(model, "size", 224)
+        if isinstance(size, (tuple, list)) and len(set(size)) == 1:
+            size = size[0]  # (32, 32)
+        return model, size if isinstance(size, int) and not isinstance(size, bool) else 224
     return model, record.get("input", (3, 32, 32))[1]  # the height of the images that it was trained on
 
 

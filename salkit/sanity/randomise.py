@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from .._state import copied, run, untouched
+from ..attribution.core import generator_of
 from ..data import ImageSet
 from ..errors import InputError
 
-_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 def cascade(
@@ -133,7 +134,7 @@ def permute_labels(data: ImageSet, *, seed: int = 0) -> ImageSet:
         >>> some.labels, sanity.permute_labels(some).labels
         (tensor([1, 0, 1, 0, 0, 1]), tensor([1, 1, 0, 1, 0, 0]))
     """
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(data), generator=generator_of(seed))
     source = f"{data.source}, labels permuted" if data.source else "labels permuted"
     return replace(data, labels=data.labels[order.to(data.labels.device)], source=source)
 
@@ -142,9 +143,9 @@ def _randomised(model, layers, init, std, seed, accumulate) -> Iterator[tuple[st
     """Checks now, copies when asked for: a generator function would complain only at its first item."""
     layers = default_layers(model) if layers is None else list(layers)
     _check(model, layers, init, std)
+    generator = generator_of(seed)
 
     def copies():
-        generator = torch.Generator().manual_seed(seed)
         start = copied(model)  # the caller may change the model, or a copy, between two items
         for name in layers:
             fresh = copied(start)
@@ -165,8 +166,10 @@ def _randomise(layer: nn.Module, init: str, std: float, generator: torch.Generat
         elif init == "own" and _own_parameters(module):
             _reset(module, generator)
         else:
-            for parameter in _own_parameters(module).values():
-                if init == "normal":
+            for name, parameter in _own_parameters(module).items():
+                if init == "normal" and _is_norm(module):
+                    new = torch.full(parameter.shape, float(name == "weight"))
+                elif init == "normal":
                     new = torch.randn(parameter.shape, generator=generator) * std
                 else:
                     order = torch.randperm(parameter.numel(), generator=generator)
@@ -191,6 +194,12 @@ def _reset(module: nn.Module, generator: torch.Generator) -> None:
 
 def _reset_name(module: nn.Module) -> str:
     return next((name for name in ("reset_parameters", "_reset_parameters") if hasattr(module, name)), "")
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether it is a normalisation of somebody's own: a class called so, with a scale and perhaps a shift."""
+    names = _own_parameters(module).keys()
+    return type(module).__name__.lower().endswith("norm") and "weight" in names and names <= {"weight", "bias"}
 
 
 def _own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:

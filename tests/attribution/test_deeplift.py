@@ -76,6 +76,8 @@ FUNCTIONS = {
     "square": lambda h: h**2,
     "product in place": lambda h: (h + 0).mul_(torch.sigmoid(h)),
     "quotient": lambda h: h / (1 + h * h),
+    "quotient by name": lambda h: torch.div(input=h, other=1 + h * h),
+    "quotient half by name": lambda h: torch.true_divide(h, other=2 + torch.sin(h)),
     "one over": lambda h: 1 / (2 + h**2),
     "outer product": lambda h: (h[:, :, None] @ h[:, None, :]).sum(2),
     "einsum": lambda h: torch.einsum("ni,nj->ni", h, h),
@@ -97,6 +99,8 @@ def test_complete_where_one_module_is_used_twice():
 def test_complete_for_glu():
     assert_complete(Between(nn.GLU(), after=3), *two_points())
     assert_complete(Between(lambda h: F.glu(h, 1), after=3), *two_points())
+    assert_complete(Between(lambda h: F.glu(input=h), after=3), *two_points())
+    assert_complete(Between(lambda h: F.glu(input=h, dim=1), after=3), *two_points())
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,44 @@ def test_the_rescale_rule_by_hand():
     net[2].weight.data = torch.tensor([[2.0]])
     found = deeplift(net, torch.tensor([[3.0, 1.0]]), baseline=torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(found, torch.tensor([[4.0, 0.0]]))
+
+
+STEEP = {
+    "one over": (lambda h: 1 / h, 0.02, 0.01),
+    "reciprocal from afar": (torch.reciprocal, 1e-4, 1e-3),
+    "exponential": (torch.exp, 9.0, 10.0),
+    "fourth power": (lambda h: h**4, 10.0, 20.0),
+    "a large power": (lambda h: h**4, 1000.0, 1000.5),
+    "by a small number": (lambda h: (h + 1) / h, 0.002, 0.001),
+    "a bend far from 0": (lambda h: F.hardtanh(h, -1000, 1000), 999.9, 1000.1),
+    "a whole turn": (torch.cos, 1.0, 2 * torch.pi - 1.01),
+    "far out": (torch.sin, 1000.0, 1000.3),
+    "saturated": (torch.sigmoid, 20.0, 25.0),
+    "tiny": (torch.exp, 1e-8, 2e-8),
+    "the last digit": (torch.exp, 10.0, 10.000001),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_single_precision_has_the_rules_of_double(name):
+    """What is small beside the function's values may be all that its input changes by, and the other way round."""
+
+    class Net(nn.Module):
+        def forward(self, x):
+            return function(x).sum(1)
+
+    function, start, end = STEEP[name]
+    x, start = torch.tensor([[end, end / 2]]), torch.tensor([start, start / 2])
+    exact = deeplift(Net(), x.double(), baseline=start.double())
+    torch.testing.assert_close(exact.sum(1), Net()(x.double()) - Net()(start[None].double()), rtol=1e-6, atol=1e-15)
+    rounding = 4e-7 * (function(x).abs().max() + function(start).abs().max()).item()
+    torch.testing.assert_close(deeplift(Net(), x, baseline=start).double(), exact, rtol=1e-4, atol=rounding)
+
+
+def test_a_max_pool_far_from_0_in_single_precision():
+    net = nn.Sequential(nn.MaxPool1d(2), nn.Flatten())
+    one, other = torch.tensor([[[1000.0, 1000.25]]]), torch.tensor([[[1000.125, 900.0]]])
+    torch.testing.assert_close(deeplift(net, one, baseline=other), torch.tensor([[[0.0, 0.125]]]))
 
 
 class PreActivation(nn.Module):
@@ -293,6 +335,10 @@ def test_chunks_and_no_target():
 def test_a_baseline_that_does_not_fit():
     with pytest.raises(InputError, match="does not broadcast"):
         deeplift(Between(nn.ReLU()), next(two_points()), 1, baseline=torch.zeros(3))
+    with pytest.raises(InputError, match="is a list: pass one"):
+        deeplift(Between(nn.ReLU()), next(two_points()), 1, baseline=[0.0, 1.0, 0.0, 1.0])
+    with pytest.raises(InputError, match="NaN or infinity"):
+        deeplift(Between(nn.ReLU()), next(two_points()), 1, baseline=torch.nan)
 
 
 # --- layers and units

@@ -6,7 +6,7 @@ from captum import attr
 from small_nets import images, small_net
 from torch import nn
 
-from salkit.attribution import layer_attribution, neuron_attribution
+from salkit.attribution import gradient, layer_attribution, neuron_attribution
 from salkit.attribution.layers import LAYER_METHODS, NEURON_METHODS
 from salkit.errors import InputError, LayerError, SalkitWarning
 
@@ -116,3 +116,86 @@ def test_deeplift_of_a_layer_tells_what_is_missing_above_it_alone(layer):
     with warnings.catch_warnings():
         warnings.simplefilter("error", SalkitWarning)
         layer_attribution(nn.Sequential(nn.LayerNorm(4).double(), Skip()), x, 1, layer="1.a", method="deeplift")
+
+
+class Steep(nn.Module):
+    """100 above 0.97, by a layer that everything passes through; with ``skip`` half of it goes round."""
+
+    def __init__(self, skip=False, hidden=False):
+        super().__init__()
+        self.a, self.skip, self.hidden = nn.Identity(), skip, hidden
+
+    def forward(self, x):
+        beside = x.detach().numpy() if self.hidden and not x.requires_grad else x.clone().numpy() if self.hidden else x
+        through = (self.a(x) + torch.as_tensor(beside)) / 2 if self.skip else self.a(x)
+        return torch.cat([100 * (through - 0.97).relu(), 0 * x], 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        (
+            "conductance",
+            "conductance of layer 'a' misses completeness by up to 733% .* in 1 of 1 samples: use more than",
+        ),
+        ("integrated_gradients", "integrated gradients of layer 'a' miss completeness by up to 100% "),
+    ],
+)
+def test_what_the_path_of_a_layer_misses_is_told(method, told, dtype):
+    x = torch.ones(1, 1, dtype=dtype)
+    told = told.replace("733", r"7\d\d") if dtype == torch.bfloat16 else told
+    with pytest.warns(SalkitWarning, match=told) as caught:
+        layer_attribution(Steep(), x, 0, layer="a", method=method, n_steps=2)
+    assert len(caught) == 1
+
+
+def test_what_goes_round_a_layer_is_not_missing():
+    net, x = Skip(), torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SalkitWarning)
+        found = layer_attribution(net, x, 1, layer="m", n_steps=500)
+    assert (found.sum(1) - (net(x) - net(0 * x))[:, 1]).abs().max() > 0.01  # most of it goes round
+    with pytest.warns(SalkitWarning, match="up to 733% .*: use more"):
+        layer_attribution(Steep(skip=True), torch.ones(1, 1), 0, layer="a", n_steps=2)
+    with pytest.warns(SalkitWarning, match="something may go round the layer, or use more"):
+        layer_attribution(Steep(skip=True, hidden=True), torch.ones(1, 1), 0, layer="a", n_steps=2)
+
+
+class TimeFirst(nn.Module):
+    """Its encoder layer has the default layout, (time, sample, channel)."""
+
+    def __init__(self, joined=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder, self.head = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0), nn.Linear(4, 3)
+        self.each, self.joined = nn.Linear(4, 4), joined
+
+    def forward(self, x):
+        if self.joined:
+            return self.head(self.each(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1))
+        return self.head(self.encoder(x.transpose(0, 1)).mean(0))
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 4), (3, 5, 4), (3, 3, 4), (3, 1, 4), (2, 4, 4)])
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_layer_with_another_first_axis_is_refused(shape, joined):
+    net, x = TimeFirst(joined).eval(), torch.rand(shape)
+    layer, neuron = ("each", 0) if joined else ("encoder", (0, 0))
+    if joined and shape[1] == 1:  # one row a sample
+        assert layer_attribution(net, x, 0, layer=layer).shape == (3, 4)
+        return
+    for method in LAYER_METHODS:
+        with pytest.raises(LayerError, match="puts out .* for 2 samples, so its first axis is not"):
+            layer_attribution(net, x, 0, layer=layer, method=method)
+    for method in NEURON_METHODS:
+        with pytest.raises(LayerError, match="first axis"):
+            neuron_attribution(net, x, layer=layer, neuron=neuron, method=method)
+    with pytest.raises(LayerError, match="first axis"):
+        gradient(net, x, 0, layer=layer)
+
+
+def test_a_layer_that_is_as_wide_as_the_batch_is_right():
+    net, x = flights(), torch.rand(3, 10)
+    assert gradient(net, x, layer="1").shape == layer_attribution(net, x, layer="1").shape == (3, 3)
+    assert neuron_attribution(net, x, layer="1", neuron=1, method="gradient").shape == (3, 10)

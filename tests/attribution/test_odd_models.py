@@ -123,8 +123,8 @@ def _problem(odd, call, found, told):
     return None
 
 
-# Integrated gradients with 4 steps; and the plain network's Grad-CAM.
-USUAL = ("integrated gradients miss", "Grad-CAM")
+# What integrates with 4 steps; and the plain network's Grad-CAM.
+USUAL = ("integrated gradients miss", "integrated gradients of layer", "conductance of layer", "Grad-CAM")
 
 
 def _by_twin(odd, call):

@@ -88,7 +88,7 @@ def worst_share(gap: Tensor, change: Tensor) -> str:
 
 
 def warn_of_holes(maps: Tensor, scores: Sequence[Tensor] | None = None) -> None:
-    """Tell of maps with NaN or infinity; where the ``scores``, in parts, have them too, ``targets.inspect`` has told."""
+    """Tell of maps with NaN or infinity; where the ``scores``, in parts, are such too, ``targets`` has told."""
     if is_finite(maps):
         return
     holes = ~maps.detach().reshape(len(maps), -1).isfinite().all(1)

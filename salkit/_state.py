@@ -175,15 +175,17 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
     if not is_finite(inputs):
         raise InputError("the inputs hold NaN or infinity: fill in what is missing, and say so in a channel of its own")
     modules = modules_of(model)
-    if any_is(modules, LazyModuleMixin) and any(
+    kinds = set(map(type, modules))
+    if any(issubclass(kind, LazyModuleMixin) for kind in kinds) and any(
         isinstance(module, LazyModuleMixin) and module.has_uninitialized_params() for module in modules
     ):
         raise InputError(
             f"the model holds lazy layers without weights: run the model once on inputs of this shape, "
             f"model(torch.zeros{tuple(inputs.shape)}), before you train or explain it"
         )
-    _refuse_observers(modules)
-    if any_is(modules, _BatchNorm) and any(
+    if any(type(kind) is not type for kind in kinds):  # observers are abstract classes
+        _refuse_observers(modules)
+    if any(issubclass(kind, _BatchNorm) for kind in kinds) and any(
         isinstance(module, _BatchNorm) and module.running_mean is None for module in modules
     ):
         raise InputError(

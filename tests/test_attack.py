@@ -160,3 +160,24 @@ def test_logits_of_an_output_object():
             return {"logits": LINEAR(x)}
 
     assert torch.equal(fgsm(Wrapped(), X, eps=0.1), fgsm(LINEAR, X, eps=0.1))
+
+
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 2.5}, "batch_size must be a positive int"),
+        ({"eps": None}, "eps must be a number"),
+        ({"eps": torch.ones(3)}, "eps must be a number"),
+        ({"bounds": torch.rand(2, 3)}, "bounds must be two numbers"),
+        ({"bounds": 1.0}, "bounds must be two numbers"),
+    ],
+)
+def test_options_of_another_type(attack, options, message):
+    with pytest.raises(InputError, match=message):
+        attack(LINEAR, torch.rand(2, 3), 0, **options)
+
+
+def test_bounds_as_a_tensor():
+    x = torch.rand(2, 3)
+    assert torch.equal(fgsm(LINEAR, x, 0, bounds=torch.tensor([0.0, 1.0])), fgsm(LINEAR, x, 0))

@@ -813,3 +813,11 @@ def test_a_reader_that_goes_away_is_no_error():
         process.stdout.close()
         error = process.stderr.read()
     assert (process.returncode, error) == (0, "")
+
+
+@pytest.mark.parametrize(("given", "size"), [(48, 48), ((32, 32), 32), ([32, 48], 224), ("large", 224), (None, 224)])
+def test_the_size_that_a_network_of_ones_own_names(monkeypatch, given, size):
+    net = torch.nn.Identity()
+    net.size = given
+    monkeypatch.setattr(subjects, "_import_model", lambda name: net)
+    assert subjects.load_model("module:function", "cpu")[1] == size

@@ -106,3 +106,9 @@ def test_half_precision():
     half = class_image(net.half(), 1, shape=(3, 8, 8), steps=20)
     assert half.dtype == torch.float16
     torch.testing.assert_close(half.float(), single, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("options", [{"start": [0.0]}, {"shape": 8}, {"shape": (3, 8.0, 8)}, {"seed": None}])
+def test_options_of_another_type(options):
+    with pytest.raises(InputError, match="must be"):
+        class_image(net(), 0, **{"shape": (3, 8, 8), "steps": 1} | options)

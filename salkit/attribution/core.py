@@ -87,16 +87,20 @@ def worst_share(gap: Tensor, change: Tensor) -> str:
     return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
 
 
-def warn_of_holes(maps: Tensor, scores: Tensor | None = None) -> None:
-    """Tell of maps with NaN or infinity; where ``scores`` ``(N,)`` have them too, ``targets.inspect`` has told."""
+def warn_of_holes(maps: Tensor, scores: Sequence[Tensor] | None = None) -> None:
+    """Tell of maps with NaN or infinity; where the ``scores``, in parts, are such too, ``targets`` has told."""
     if is_finite(maps):
         return
     holes = ~maps.detach().reshape(len(maps), -1).isfinite().all(1)
-    holes = holes if scores is None else holes & scores.isfinite()
+    holes = holes if scores is None else holes & torch.cat(list(scores)).isfinite()
     if holes.any():
         warnings.warn(
             f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity: look for a step of the model without a "
+<<<<<<< HEAD
             f"finite slope (a root or a logarithm of 0, a division by 0), or for what is too large for {maps.dtype}",
+=======
+            f"finite slope (a root or logarithm of 0, a division by 0), or for what is too large in {maps.dtype}",
+>>>>>>> mend
             SalkitWarning,
             stacklevel=3,
         )

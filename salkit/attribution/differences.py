@@ -74,7 +74,8 @@ def deeplift(
 
     Warns:
         SalkitWarning: more than 1 % of the change of the score is missing from the sum, because a part of the model
-            (softmax, layer normalisation, a recurrent cell) has no rule and passes back its gradient.
+            (softmax, layer normalisation, a recurrent cell) has no rule and passes back its gradient. Or a map holds
+            NaN or infinity.
 
     Example:
         >>> import torch, salkit

@@ -71,7 +71,7 @@ def gradient(
             parts.append(part.to(inputs.dtype))
             scores.append(score)
         maps = torch.cat(parts)
-        warn_of_holes(maps, None if callable(target) else torch.cat(scores))
+        warn_of_holes(maps, None if callable(target) else scores)
         return maps
 
 

@@ -4,8 +4,9 @@ from small_nets import images, small_net
 from torch import nn
 
 import salkit
-from salkit.attribution import feature_maps, gradient
-from salkit.errors import LayerError, NotDifferentiableError
+from salkit.attack import fgsm
+from salkit.attribution import feature_maps, gradient, layer_attribution
+from salkit.errors import InputError, LayerError, NotDifferentiableError, SalkitWarning, TargetError
 
 
 class Quadratic(nn.Module):
@@ -147,3 +148,78 @@ def test_layers_of_a_compiled_model_keep_their_names():
     for layer in ("conv2", net.conv2):
         torch.testing.assert_close(gradient(compiled, x, 1, layer=layer), gradient(net, x, 1, layer="conv2"))
     assert list(feature_maps(compiled, x, [net.norm])) == ["norm"]
+
+
+class Root(nn.Module):
+    def forward(self, x):
+        return x.sqrt()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        salkit.gradient,
+        salkit.input_x_gradient,
+        lambda net, x, target: salkit.smoothgrad(net, x, target, sigma=0.0, n_samples=2),
+        lambda net, x, target: salkit.integrated_gradients(net, x, target, baseline=-1.0),
+        lambda net, x, target: salkit.gradient(nn.Sequential(nn.Identity(), net), x, target, layer="0"),
+        lambda net, x, target: layer_attribution(nn.Sequential(nn.Identity(), net), x, target, layer="0"),
+    ],
+)
+def test_a_map_that_is_not_finite_is_told_though_the_score_is(call):
+    x = torch.tensor([[0.0, 4.0], [1.0, 4.0]])
+    with pytest.warns(SalkitWarning) as caught:
+        call(Root(), x, 0)
+    assert len([w for w in caught if "of 2 maps hold NaN or infinity" in str(w.message)]) == 1
+
+
+def test_what_was_made_in_inference_mode_is_taken():
+    net, x = small_net(), images()
+    with torch.inference_mode():
+        target, baseline = torch.tensor([0, 1, 2]), torch.rand(3, 1, 1)
+    for call in (salkit.gradient, salkit.integrated_gradients, salkit.gradcam, fgsm, salkit.deeplift, salkit.occlusion):
+        assert call(net, x, target).isfinite().all()
+    for call in (salkit.integrated_gradients, salkit.deeplift, salkit.occlusion, salkit.rise):
+        assert call(net, x, 1, baseline=baseline).isfinite().all()
+
+
+def test_models_that_are_not_ready():
+    x = torch.rand(2, 4)
+    net = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(InputError, match=r"run the model once .*zeros\(2, 4\)"):
+        salkit.gradient(net, x, 0)
+    net(x)
+    assert salkit.gradient(net, x, 0).shape == x.shape
+    with pytest.raises(InputError, match="meta device"):
+        salkit.gradient(nn.Linear(4, 3, device="meta"), x, 0)
+    with pytest.raises(InputError, match="meta device"):
+        salkit.gradient(nn.Linear(4, 3, device="meta"), x.to("meta"), 0)
+    with pytest.raises(TargetError, match="real numbers"):
+        salkit.occlusion(net, x, lambda outputs: outputs[:, 0] > 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_observers_are_refused_until_they_are_off():
+    from torch.ao import quantization
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant, self.layer, self.dequant = quantization.QuantStub(), nn.Linear(4, 3), quantization.DeQuantStub()
+
+        def forward(self, x):
+            return self.dequant(self.layer(self.quant(x)))
+
+    x, net = torch.rand(2, 4), Net().eval()
+    net.qconfig = quantization.get_default_qconfig("fbgemm")
+    with pytest.raises(InputError, match="quantization.convert"):
+        salkit.gradient(quantization.prepare(net), x, 0)
+    net.train().qconfig = quantization.get_default_qat_qconfig("fbgemm")
+    aware = quantization.prepare_qat(net)
+    aware(x)
+    with pytest.raises(InputError, match="disable_observer"):
+        salkit.gradient(aware, x, 0)
+    aware.apply(quantization.disable_observer)
+    before = {name: value.clone() for name, value in aware.state_dict().items() if torch.is_tensor(value)}
+    assert salkit.gradient(aware, x, 0).shape == x.shape
+    assert all(torch.equal(aware.state_dict()[name], value) for name, value in before.items())

@@ -5,7 +5,7 @@ import torch
 from small_nets import images, small_net
 from torch import nn
 
-from salkit.attribution import integrated_gradients
+from salkit.attribution import deeplift, integrated_gradients, layer_attribution
 from salkit.attribution.path import RULES, points
 from salkit.errors import InputError, SalkitWarning
 
@@ -158,3 +158,29 @@ def test_expected_gradients_add_up_to_the_mean_change():
         change = net(x)[:, 1] - net(torch.stack(references))[:, 1].mean()
     torch.testing.assert_close(found.flatten(1).sum(1) - delta, change)
     torch.testing.assert_close(found.flatten(1).sum(1), change, rtol=0.02, atol=0.02 * change.abs().max().item())
+
+
+class Jump(nn.Module):
+    """Two large terms that cancel, and a jump of 1 that no gradient knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Identity()
+
+    def forward(self, x):
+        x = self.first(x)
+        return (40 * x[:, 0] - 40 * x[:, 1] + (x[:, 2] > 0.5).to(x.dtype))[:, None]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["integrated_gradients", "deeplift", "conductance", "layer deeplift"])
+def test_what_is_missing_is_told_in_every_precision(method, dtype):
+    layers = dict(layer="first", method=method.removeprefix("layer "))
+    calls = {"integrated_gradients": integrated_gradients, "deeplift": deeplift}
+    x = torch.ones(1, 3, dtype=dtype)
+    with pytest.warns(SalkitWarning, match="completeness by up to 100% of the change of the score in 1 of 1"):
+        calls[method](Jump(), x) if method in calls else layer_attribution(Jump(), x, **layers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SalkitWarning)
+        x[0, 2] = 0.25  # before the jump, and the two scores are rounded
+        calls[method](Jump(), x) if method in calls else layer_attribution(Jump(), x, **layers)

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from small_nets import images, small_net
 from torch import nn
 
 from salkit.attribution import occlusion, rise
-from salkit.errors import InputError, TargetError
+from salkit.errors import InputError, SalkitWarning, TargetError
 from salkit.targets import against
 
 
@@ -195,3 +197,56 @@ def test_rise_on_volumes_finds_the_octant_that_matters():
 def test_rise_needs_spatial_axes():
     with pytest.raises(InputError, match="RISE needs"):
         rise(Total(), torch.rand(2, 5), 0)
+
+
+class Level(nn.Module):
+    """A linear score on a level that means nothing."""
+
+    def __init__(self, level):
+        super().__init__()
+        self.level = level
+
+    def forward(self, x):
+        return x.flatten(1).cumsum(1)[:, -2:] + self.level
+
+
+@pytest.mark.parametrize("level", [0.0, 1000.0])
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_rise_keeps_its_digits_on_a_high_level(level, batch_size):
+    x = images(n=2, height=8, width=8) / 10
+    options = dict(n_masks=300, cells=3, batch_size=batch_size)
+    exact = rise(Level(0.0), x.double(), 0, **options)
+    found = rise(Level(level), x, 0, **options)
+    assert (found - exact).abs().max() < (1e-3 if level else 1e-5) * exact.abs().max()
+
+
+def test_rise_by_probability_does_not_depend_on_the_batch_size():
+    net, x = small_net().eval(), images()
+    whole = rise(net, x, 1, n_masks=20, cells=3, probability=True)
+    torch.testing.assert_close(rise(net, x, 1, n_masks=20, cells=3, probability=True, batch_size=6), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_drops_that_half_precision_loses_are_told(dtype):
+    x = images(n=2, height=8, width=8) / 100
+    with pytest.warns(
+        SalkitWarning, match=r"at most .* in 2 of 2 samples, and torch\..*float16 rounds"
+    ) as caught:
+        occlusion(Level(1000.0), x.to(dtype), 0, baseline=0.0)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SalkitWarning)
+        assert occlusion(Level(1000.0), x, 0, baseline=0.0).any()
+        occlusion(Level(1000.0), 0 * x.to(dtype), 0, baseline=0.0)  # nothing is hidden
+
+
+@pytest.mark.parametrize("baseline", [torch.nan, torch.inf, torch.full((1, 1, 1, 1), torch.nan)])
+@pytest.mark.parametrize("method", [occlusion, rise])
+def test_a_baseline_that_is_not_finite(method, baseline):
+    with pytest.raises(InputError, match="baseline holds NaN or infinity"):
+        method(small_net(), images(), 0, baseline=baseline)
+
+
+def test_a_seed_that_is_none():
+    with pytest.raises(InputError, match="seed must be an int"):
+        rise(small_net(), images(), 0, seed=None)

@@ -125,3 +125,9 @@ def test_the_class_is_chosen_on_the_clean_input():
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
         smoothgrad(small_net(), images(), **{"n_samples": 10, **options})
+
+
+@pytest.mark.parametrize("options", [{"sigma": "a"}, {"noise_level": torch.ones(3)}, {"seed": None}, {"seed": 0.5}])
+def test_options_of_another_type(options):
+    with pytest.raises(InputError, match="must be"):
+        smoothgrad(small_net(), images(), 0, **options)

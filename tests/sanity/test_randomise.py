@@ -270,3 +270,20 @@ def test_models_that_hide_their_weights_are_refused():
             cascade(model)
     with pytest.raises(InputError, match="holds no weights"):
         cascade(nn.ReLU())
+
+
+class OwnNorm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((4,), 3.0))
+
+    def forward(self, x):
+        return self.weight * x / x.square().mean(1, keepdim=True).sqrt()
+
+
+@pytest.mark.parametrize("build", [lambda: nn.RMSNorm(4), OwnNorm])
+def test_scales_of_every_kind_of_norm_go_back_to_1(build):
+    model = nn.Sequential(nn.Linear(4, 4), build(), nn.Linear(4, 2))
+    nn.init.constant_(model[1].weight, 3.0)
+    *_, (_, last) = cascade(model)
+    assert last[1].weight.eq(1).all() and not last[0].weight.eq(model[0].weight).any()

@@ -96,11 +96,7 @@ def warn_of_holes(maps: Tensor, scores: Sequence[Tensor] | None = None) -> None:
     if holes.any():
         warnings.warn(
             f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity: look for a step of the model without a "
-<<<<<<< HEAD
-            f"finite slope (a root or a logarithm of 0, a division by 0), or for what is too large for {maps.dtype}",
-=======
             f"finite slope (a root or logarithm of 0, a division by 0), or for what is too large in {maps.dtype}",
->>>>>>> mend
             SalkitWarning,
             stacklevel=3,
         )

@@ -45,10 +45,14 @@ class Result:
 
 
 class Mistake(NamedTuple):
-    """A usual wrong solution that teaches something, and what to tell whoever wrote it."""
+    """A usual wrong solution that teaches something, and what to tell whoever wrote it.
+
+    ``constant``: its answer is the same in all cases, whatever they are.
+    """
 
     hint: str
     function: Callable
+    constant: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,13 @@ class Exercise:
                 return problem
         pairs = [Pair(*map(as_tensor, (o.value, e)), c) for o, e, c in zip(outcomes, expected, cases, strict=True)]
         constant = hints.constant([pair.answer for pair in pairs])
+        # What is the same in all cases fits too much: it names no mistake but those that are so by nature.
+        for hint, mistake, is_constant in (Mistake(*parts) for parts in self.mistakes):
+            if is_constant or not constant:
+                if all(same(p.answer, as_tensor(call(mistake, p.case, self.seconds).value)) for p in pairs):
+                    return hint
         if constant and all(pair.answer.shape == pair.expected.shape for pair in pairs):
             return constant
-        # What is the same in all cases fits too much: it names no mistake.
-        for hint, mistake in () if constant else self.mistakes:
-            if all(same(p.answer, as_tensor(call(mistake, p.case, self.seconds).value)) for p in pairs):
-                return hint
         names = hints.names(function, cases[0])
         if hint := "" if constant else relation(self.reference, self.last_step, pairs, names):
             return hint

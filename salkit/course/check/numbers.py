@@ -203,6 +203,7 @@ group_probability = Exercise(
             "You took the softmax among the members only, so they always add up to 1: first the softmax over all "
             "classes, then the members.",
             lambda z, g: z[:, g].softmax(1).sum(1),
+            constant=True,
         ),
         Mistake("You added up logits: take the softmax first.", lambda z, g: z[:, g].sum(1)),
         Mistake(

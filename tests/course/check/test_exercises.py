@@ -21,7 +21,7 @@ SEEDS = (0, None)  # None: cases that are new in each run
 MISTAKES = [
     pytest.param(exercise, hint, wrong, id=f"{exercise.name}-{i}")
     for exercise in EXERCISES.values()
-    for i, (hint, wrong) in enumerate(exercise.mistakes)
+    for i, (hint, wrong, _) in enumerate(exercise.mistakes)
 ]
 
 
@@ -41,6 +41,11 @@ def test_every_mistake_gets_its_own_hint(exercise, hint, wrong):
         assert result.hint == hint
         assert repr(result) == f"Not yet: {exercise.name}. {hint}"
         assert "\n" not in repr(result)
+
+
+def test_a_mistake_that_is_constant_by_nature_keeps_its_name():
+    result = check.group_probability(lambda z, g: torch.ones(len(z)))
+    assert "softmax among the members only" in result.hint
 
 
 def test_an_exercise_has_few_mistakes_of_its_own():

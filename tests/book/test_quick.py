@@ -19,7 +19,7 @@ def test_the_nearest_comes_first(file, first):
 
 
 def test_what_all_lean_on_and_what_nothing_is_near():
-    assert "tests/attribution/test_contract.py" in quick.nearest(["salkit/_state.py"])
+    assert "tests/attribution/test_cams.py" in quick.nearest(["salkit/_state.py"])
     assert quick.nearest(["no" + "thing-of-this-name"]) == []
 
 

@@ -651,7 +651,8 @@ TEMPLATE = """\
 # What is not supported
 
 On any `torch.nn.Module` a method should be right, or warn with a figure, or refuse with an error of `salkit.errors`
-that says what to do. What we know to escape this stands at the end of the page. The tests try every call on {kinds} kinds of models and inputs: {cells} calls, of which {right} are
+that says what to do. What we know to escape this stands at the end of the page. The tests try every call on {kinds}
+kinds of models and inputs: {cells} calls, of which {right} are
 right, {warned} warn and {refused} are refused. Right means: a gradient equals finite differences in 64 bits,
 integrated gradients and DeepLift add up to the change of the score, occlusion equals the scores of the hidden copies,
 and all else equals the map of a plain network that computes the same. The model is left as it was, also after an error.

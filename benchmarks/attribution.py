@@ -1,9 +1,9 @@
 """salkit beside captum and pytorch-grad-cam: `python -m benchmarks.attribution [--help]`.
 
-The same network, image and number of threads for all, run in turns; medians of several rounds. salkit runs at its
-defaults; captum at its defaults, and at the batch size that is the fastest of a small sweep. What both compute must
-be equal in 64 bits, or the run stops. The peak memory of a default call on a 224-pixel image is measured in a process
-of its own.
+The same network, image and number of threads for all, run in turns; medians of many rounds, with the 95 % interval of
+each ratio. salkit runs at its defaults; captum at its defaults, and at the batch size that is the fastest of a small
+sweep. What both compute must be equal in 64 bits, or the run stops. The peak memory of a default call on a 224-pixel
+image is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from functools import partial
 
 import torch
 import torchvision
+from scipy import stats
 from torch import Tensor, nn
 
 import salkit
@@ -30,6 +31,7 @@ SWEEP = (1, 4, 10, 25, 75)
 TARGET = 3
 COPIES = 50  # noisy copies, and points on a path
 LAYERS = {"resnet18": "layer3", "vgg11": "features.15"}  # for Grad-CAM; VGG's without an in-place rectifier behind it
+FEWEST = 15  # rounds, however long they take
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -128,10 +130,11 @@ def check_equality(name: str) -> None:
             raise SystemExit(f"{name}, {method}: salkit and captum differ by {difference:.2g} of the largest value")
 
 
-def race(contest: Contest, rounds: int) -> dict:
-    """Median seconds of each, and the times as long as salkit that the others take.
+def race(contest: Contest, rounds: int, limit: float) -> dict:
+    """Median seconds of each, and the times as long as salkit that the others take, with the interval of the median.
 
     A ratio is the median over the rounds of the ratio within a round, so that a slow moment of the machine counts less.
+    After ``limit`` seconds the rounds end, but not before there are ``FEWEST``.
     """
     runners = {"salkit": contest.ours, "captum": contest.theirs}
     row = {}
@@ -142,18 +145,31 @@ def race(contest: Contest, rounds: int) -> dict:
     if contest.third:
         runners["pytorch-grad-cam"] = contest.third
     times = {name: [] for name in runners}
+    start = time.perf_counter()
     for number in range(rounds + 1):
-        for name, runner in runners.items():
+        if number > FEWEST and time.perf_counter() - start > limit:
+            break
+        for name, runner in reversed(runners.items()) if number % 2 else runners.items():
             took = seconds(runner)
             if number:  # the first round warms up
                 times[name].append(took)
+    row["rounds"] = len(times["salkit"])
     row["seconds"] = {name: statistics.median(runs) for name, runs in times.items()}
-    row["ratio"] = {
-        name: statistics.median(theirs / ours for theirs, ours in zip(runs, times["salkit"], strict=True))
+    ratios = {
+        name: [theirs / ours for theirs, ours in zip(runs, times["salkit"], strict=True)]
         for name, runs in times.items()
         if name != "salkit"
     }
+    row["ratio"] = {name: statistics.median(values) for name, values in ratios.items()}
+    row["ratio interval"] = {name: median_interval(values) for name, values in ratios.items()}
     return row
+
+
+def median_interval(values: list[float]) -> tuple[float, float]:
+    """The exact 95 % interval of a median, between two of the values, which are independent of one another."""
+    low = int(stats.binom.ppf(0.025, len(values), 0.5)) - 1
+    ordered = sorted(values)
+    return ordered[max(0, low)], ordered[min(len(values), len(values) - low) - 1]
 
 
 def network(name: str) -> nn.Module:
@@ -190,7 +206,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(LAYERS), choices=LAYERS)
     parser.add_argument("--sizes", nargs="+", type=int, default=[32, 224], help="side of the image in pixels")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--limit", type=float, default=60, help="seconds for the rounds of one method")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peak-of", nargs=2, metavar=("MODEL", "METHOD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -207,7 +224,7 @@ def main() -> None:
         for size in options.sizes:
             print(f"\n{name}, one image of {size} pixels: seconds, and how many times as long as salkit")
             for method, contest in contests(net, image(size), LAYERS[name]).items():
-                row = {"model": name, "size": size, "method": method, **race(contest, options.rounds)}
+                row = {"model": name, "size": size, "method": method, **race(contest, options.rounds, options.limit)}
                 if size == 224:
                     row["peak memory (MB)"] = peak_memory(name, method)
                 figures.append(row)
@@ -218,7 +235,8 @@ def main() -> None:
 def _line(row: dict) -> str:
     took, ratio = row["seconds"], row["ratio"]
     cells = [f"{row['method']:22} salkit {took['salkit']:.3f}"]
-    cells += [f"{name} {took[name]:.3f} ({ratio[name]:.2f}x)" for name in ratio]
+    for name, (low, high) in row["ratio interval"].items():
+        cells.append(f"{name} {took[name]:.3f} ({ratio[name]:.3f}x [{low:.3f}, {high:.3f}])")
     if "peak memory (MB)" in row:
         cells.append(f"memory {row['peak memory (MB)']:.0f} MB")
     return "   ".join(cells)

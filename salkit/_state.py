@@ -42,7 +42,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Generator[Tensor]:
     Raises:
         InputError: before the model runs, when the inputs or the model can't be explained.
     """
-    modules = _check(model, inputs)
+    modules, parameters = _check(model, inputs)
     with ExitStack() as stack:
         stack.enter_context(_ONE_AT_A_TIME)
         stack.enter_context(torch.inference_mode(False))
@@ -54,7 +54,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Generator[Tensor]:
         if any_is(modules, nn.RNNBase):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(_evaluation_mode(modules))
-        stack.enter_context(_untracked_parameters(modules))
+        stack.enter_context(_untracked(parameters))
         yield inputs.clone() if inputs.is_inference() else inputs.detach()
 
 
@@ -127,10 +127,9 @@ def _evaluation_mode(modules: list[nn.Module]) -> Generator[None]:
 
 
 @contextmanager
-def _untracked_parameters(modules: list[nn.Module]) -> Generator[None]:
+def _untracked(parameters: list[nn.Parameter]) -> Generator[None]:
     """No graph is built for the weights, which saves memory and, below an explained layer, time."""
-    parameters = (p for module in modules for p in module._parameters.values())
-    tracked = {p for p in parameters if p is not None and p.requires_grad and p.is_leaf}
+    tracked = [parameter for parameter in parameters if parameter.requires_grad and parameter.is_leaf]
     try:
         for parameter in tracked:
             parameter.requires_grad_(False)
@@ -160,8 +159,11 @@ def is_finite(values: Tensor) -> bool:
     return math.isfinite(values.detach().sum()) or bool(values.isfinite().all())
 
 
-def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
-    """The modules of the model, walked once: for a small input that is most of what a call costs beside the passes."""
+def _check(model: nn.Module, inputs: Tensor) -> tuple[list[nn.Module], list[nn.Parameter]]:
+    """The model's modules and parameters, walked once: for a small input most of what a call costs beside the passes.
+
+    A parameter that several modules share comes as often.
+    """
     if not isinstance(model, nn.Module):
         raise InputError(f"the model must be a torch.nn.Module, not {type(model).__name__}: wrap it in one")
     if not isinstance(inputs, Tensor):
@@ -192,10 +194,10 @@ def _check(model: nn.Module, inputs: Tensor) -> list[nn.Module]:
             "a batch normalisation without running statistics lets the samples of a batch change each other's scores: "
             "build it with track_running_stats=True, and train it so"
         )
-    parameters = (p for module in modules for p in module._parameters.values() if p is not None)
+    parameters = [p for module in modules for p in module._parameters.values() if p is not None]
     if any(map(Tensor.is_inference, parameters)):
         raise InputError("the model was made under torch.inference_mode(), so it has no gradients: make it outside")
-    return modules
+    return modules, parameters
 
 
 def _refuse_observers(modules: list[nn.Module]) -> None:

@@ -41,6 +41,8 @@ def check(target: Target, n: int) -> Tensor | Callable | None:
     """
     if target is None or callable(target):
         return target
+    if type(target) is int and 0 <= target < 2**63:  # the usual case, and the quickest
+        return torch.full((n,), target)
     try:
         classes = torch.as_tensor(target).detach().cpu()
         classes = classes.clone() if classes.is_inference() else classes

@@ -496,7 +496,9 @@ ODD: dict[str, Odd] = {
     "parametrised": Odd(changed(_parametrised), twin=None),
     "checkpointed": Odd(
         around(lambda net, x: checkpoint(net, x, use_reentrant=False)),
-        refusals=(Refusal("NotDifferentiableError", (*BY_RULE, *GRID_CAMS, *LAYER_CALLS), _CHECKPOINT),),
+        refusals=(
+            Refusal("NotDifferentiableError", (*BY_RULE[:2], *BY_RULE[3:], *GRID_CAMS, *LAYER_CALLS), _CHECKPOINT),
+        ),
         layer="net.conv2",
     ),
     "checkpointed, reentrant": _no_gradient(lambda net, x: checkpoint(net, x, use_reentrant=True), _CHECKPOINT),

@@ -288,7 +288,7 @@ def guided_gradcam(
         True
     """
     coarse = _maps(_mean_gradients, model, inputs, target, layer, True, True, reshape, batch_size)
-    fine = backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True, look=False)
+    fine = backprop_with_rule(model, inputs, target, batch_size, guided=True, look=False)
     return fine * coarse
 
 

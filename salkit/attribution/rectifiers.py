@@ -16,7 +16,6 @@ a skip connection that branches off before it keeps its own gradient.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +63,7 @@ def guided_backprop(
         >>> salkit.guided_backprop(model, torch.ones(1, 2))
         tensor([[3., 0.]])
     """
-    return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=True)
+    return backprop_with_rule(model, inputs, target, batch_size, guided=True)
 
 
 def deconvnet(
@@ -86,62 +85,48 @@ def deconvnet(
         >>> salkit.deconvnet(model, -torch.ones(1, 2))
         tensor([[3., 0.]])
     """
-    return backprop_with_rule(model, inputs, target, batch_size, needs_positive_input=False)
+    return backprop_with_rule(model, inputs, target, batch_size, guided=False)
 
 
 def count_rectifiers(model: nn.Module, x: Tensor) -> int:
     """How often one pass calls a rectifier on something that depends on ``x``. Must run inside ``untouched``."""
-    # Not x.clamp: it would keep an x that is then overwritten in place with its own result, a circle that nobody frees.
-    with torch.enable_grad(), RectifierMode(lambda x, top: _Rectify.apply(x, top, False)) as mode:
+    with torch.enable_grad(), RectifierMode(guided=True) as mode:
         call(model, x.detach().requires_grad_())
-    return mode.calls
+    return len(mode.nodes)
 
 
 def backprop_with_rule(
-    model: nn.Module, inputs: Tensor, target, batch_size: int | None, *, needs_positive_input: bool, look: bool = True
+    model: nn.Module, inputs: Tensor, target, batch_size: int | None, *, guided: bool, look: bool = True
 ) -> Tensor:
     """The gradient with the rule; ``look=False`` where the caller has already inspected the outputs."""
-    mode = RectifierMode(lambda x, top: _Rectify.apply(x, top, needs_positive_input))
+    calls, maps = 0, []
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
-        maps = []
         for rows in slices(len(x), batch_size):
             mine = targets.take(target, rows)
-            with mode:
+            with RectifierMode(guided) as mode:
                 maps.append(differentiate(model, x[rows], mine, first=look and rows.start == 0, whole=target))
-    if not mode.calls:
+            calls += len(mode.nodes)
+    if not calls:
         warnings.warn("the model calls no ReLU: what comes out is the plain gradient", SalkitWarning, stacklevel=3)
     return torch.cat(maps)
 
 
-class _Rectify(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: Tensor, top: float | None, needs_positive_input: bool) -> Tensor:
-        ctx.set_materialize_grads(False)
-        ctx.passed = None
-        if needs_positive_input:
-            ctx.passed = x > 0 if top is None else (x > 0) & (x < top)
-        return x.clamp(0, top)
-
-    @staticmethod
-    def backward(ctx, g: Tensor):
-        if g is None:  # a part of the model behind it has no gradient
-            return None, None, None
-        g = g.clamp(min=0)
-        return g if ctx.passed is None else g * ctx.passed, None, None
-
-
 class RectifierMode(TorchFunctionMode):
-    """While open, in this thread only, ``rectify(x, top)`` stands in for every rectifying function.
+    """While open, in this thread only, every rectifying function passes back what is positive alone.
 
-    ``top`` is the largest value that the rectifier lets through, or ``None``. A rectifier on what needs no gradient,
-    such as a table of positions, is left as it is: nothing passes back through it.
+    A rectifier on what needs no gradient, such as a table of positions, is left as it is: nothing passes back through
+    it.
+
+    Attributes:
+        guided: only where the rectifier was on, too.
+        nodes: of the graph, one for each rectifier that was called.
     """
 
-    def __init__(self, rectify: Callable[[Tensor, float | None], Tensor]):
+    def __init__(self, guided: bool):
         super().__init__()
-        self.rectify = rectify
-        self.calls = 0
+        self.guided = guided
+        self.nodes: set = set()
 
     def __torch_function__(self, function, types, args: tuple = (), kwargs=None):
         kwargs = kwargs or {}
@@ -151,29 +136,55 @@ class RectifierMode(TorchFunctionMode):
             top = args[2] if len(args) > 2 else kwargs.get("max_val", 1.0)
         else:
             if function is torch.autograd.grad:
-                _refuse_hidden(args[0] if isinstance(args[0], Tensor) else args[0][0])
+                self.refuse_hidden(args[0] if isinstance(args[0], Tensor) else args[0][0])
             return function(*args, **kwargs)
         x = args[0] if args else kwargs["input"]
-        if not x.requires_grad:
+        if not (x.requires_grad and torch.is_grad_enabled()):
             return function(*args, **kwargs)
-        self.calls += 1
-        y = self.rectify(x, top)
-        if function in _IN_PLACE or kwargs.get("inplace"):
+        in_place = function in _IN_PLACE or kwargs.get("inplace")
+        if not self.guided:
+            y = _PassOn.apply(x, top)
+        elif top is None:  # torch's own functions know where they were on
+            y = x.relu()
+        else:
+            y = F.hardtanh(x.clone() if in_place else x, 0.0, top)
+        y.register_hook(_positive)
+        self.nodes.add(y.grad_fn)
+        if in_place:
             x.copy_(y)  # Everybody who holds x sees y from now on, as with the function itself.
         return y
 
+    def refuse_hidden(self, scores: Tensor) -> None:
+        """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, keeps its own gradient."""
+        seen, left = {None}, [scores.grad_fn]
+        while left:
+            node = left.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            left += [above for above, _ in node.next_functions]
+            if node in self.nodes:
+                continue
+            name = node.name()  # looked at first: to ask a node for a value that it hasn't saved is slow
+            if name.startswith("Relu") or _SCRIPT in name or (name.startswith("Hardtanh") and not node._saved_min_val):
+                raise NotDifferentiableError(
+                    "the model hides rectifiers from this method (TorchScript, or an exported model): explain the "
+                    "model that it was made of"
+                )
 
-def _refuse_hidden(scores: Tensor) -> None:
-    """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, still has its own gradient."""
-    seen, left = set(), [scores.grad_fn]
-    while left:
-        node = left.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        left += [above for above, _ in node.next_functions]
-        if node.name().startswith("Relu") or getattr(node, "_saved_min_val", 1) == 0 or _SCRIPT in node.name():
-            raise NotDifferentiableError(
-                "the model hides rectifiers from this method (TorchScript, or an exported model): explain the model "
-                "that it was made of"
-            )
+
+class _PassOn(torch.autograd.Function):
+    """A rectifier that passes back whatever arrives."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, top: float | None) -> Tensor:
+        ctx.set_materialize_grads(False)
+        return x.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx, g: Tensor | None):
+        return g, None
+
+
+def _positive(g: Tensor | None) -> Tensor | None:
+    return None if g is None else g.clamp(min=0)  # None: a part of the model behind it has no gradient

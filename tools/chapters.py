@@ -34,7 +34,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from . import address, records
+from . import address, cells, links, records
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -101,11 +101,13 @@ def _write(path: Path, text: str) -> None:
 
 def regenerate(source: Path) -> NotebookNode:
     """The twin as it should be, from the source and the outputs of the stored twin."""
-    return assemble(source.read_text(encoding="utf-8"), read_twin(source))
+    return assemble(source, source.read_text(encoding="utf-8"), read_twin(source))
 
 
-def assemble(text: str, stored: NotebookNode) -> NotebookNode:
-    """The twin of a text: its cells, with markers filled, and the stored outputs of those code cells that it has.
+def assemble(source: Path, text: str, stored: NotebookNode) -> NotebookNode:
+    """The twin of a chapter with this text: a first cell that says where it belongs, then the text's cells.
+
+    Markers are filled, roles are plain links, and code cells have the stored outputs of the same code.
 
     Outputs of code that the text doesn't have now are kept aside in the twin's metadata: put the code back, and it has
     them again. The ids follow from the cells' text, so the same source always gives the same twin.
@@ -127,8 +129,10 @@ def assemble(text: str, stored: NotebookNode) -> NotebookNode:
         seen[name] += 1
         cell.id = _sha(f"{cell.cell_type} {seen[name]} {name}")[:12]
         if cell.cell_type == "markdown":
-            cell.source, _ = records.fill(cell.source, tree)
-        elif records.IN_ALT.search(alt := _alt(cell)):
+            cell.source = links.plain(records.fill(cell.source, tree)[0])
+            continue
+        cells.fold(cell)
+        if records.IN_ALT.search(alt := _alt(cell)):
             shown, _ = records.fill(alt, tree, records.IN_ALT)
             cell.metadata["mystnb"]["image"]["alt"] = shown
             cell.metadata["salkit"] = {"alt": alt, "shown": shown}
@@ -139,6 +143,8 @@ def assemble(text: str, stored: NotebookNode) -> NotebookNode:
     notebook.metadata["language_info"] = LANGUAGE
     kept = {"kept": aside} if aside else {}
     of_run = {key: value for key, value in of_run.items() if key != "kept"}
+    notebook.metadata["salkit"] = of_run
+    notebook.cells.insert(0, cells.head(source, chapters(source.parent), notebook))
     notebook.metadata["salkit"] = {**of_run, "written": contents(notebook), **kept}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
@@ -150,17 +156,23 @@ def _alt(cell: NotebookNode) -> str:
 
 def contents(notebook: NotebookNode) -> str:
     """A digest of what people write in a notebook: cells, tags, alt texts; not what is filled in, and no outputs."""
-    cells = [
-        (cell.cell_type, records.emptied(cell.source).strip(), sorted(as_written(cell).items()))
-        for cell in notebook.cells
+    found = [
+        (cell.cell_type, records.emptied(_prose(cell)).strip(), sorted(as_written(cell).items()))
+        for cell in cells.without_head(notebook)
         if cell.source.strip()
     ]
-    return _sha(json.dumps(cells, sort_keys=True))[:16]
+    return _sha(json.dumps(found, sort_keys=True))[:16]
+
+
+def _prose(cell: NotebookNode) -> str:
+    """A cell's text as the source has it."""
+    return links.written(cell.source) if cell.cell_type == "markdown" else cell.source
 
 
 def as_written(cell: NotebookNode) -> dict:
     """A cell's metadata as the source has it: with the markers of its alt text, and without what an editor added."""
     metadata = deepcopy({key: cell.metadata[key] for key in ("tags", "mystnb", "cellView") if key in cell.metadata})
+    metadata = cells.unfold(metadata, cells.kind(cell))
     template = cell.metadata.get("salkit", {})
     if template and _alt(cell) == template["shown"]:
         metadata["mystnb"]["image"]["alt"] = template["alt"]
@@ -178,8 +190,9 @@ def taken_over(text: str, edited: NotebookNode) -> str:
     """The text of a chapter with what was edited in its notebook; lines that nobody edited stay as they are."""
     base = jupytext.reads(text, fmt="md:myst")
     notebook = deepcopy(base)
-    notebook.cells = deepcopy([cell for cell in edited.cells if cell.source.strip()])
+    notebook.cells = deepcopy([cell for cell in cells.without_head(edited) if cell.source.strip()])
     for cell in notebook.cells:
+        cell.source = _prose(cell)
         cell.metadata = NotebookNode(as_written(cell))
     wanted = jupytext.writes(notebook, fmt="md:myst")
     # jupytext folds long alt texts anew everywhere, so only the difference between two texts of its own is taken over.
@@ -205,7 +218,7 @@ def digest(notebook: NotebookNode) -> str:
 
 def _fingerprint(cell: NotebookNode) -> str:
     """A code cell's text; one name for the set-up cell, whatever address it installs from."""
-    return "set-up" if re.search(r"^    %pip install -q \"salkit @ ", cell.source, re.M) else cell.source
+    return "set-up" if re.search(r"^    %pip install -q \"salkit(\[imagenet\])? @ ", cell.source, re.M) else cell.source
 
 
 def _sha(text: str) -> str:
@@ -225,7 +238,7 @@ def execute(source: Path) -> NotebookNode:
         CellExecutionError: when a cell fails.
     """
     text = source.read_text(encoding="utf-8")
-    notebook = assemble(text, nbformat.v4.new_notebook())
+    notebook = assemble(source, text, nbformat.v4.new_notebook())
     begun = time.perf_counter()
     client = NotebookClient(
         notebook,
@@ -254,7 +267,7 @@ def execute(source: Path) -> NotebookNode:
         **record,
         "digest": digest(notebook),
     }
-    return assemble(text, notebook)
+    return assemble(source, text, notebook)
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -325,13 +338,13 @@ def _faults(notebook: NotebookNode) -> list[str]:
     """What is wrong with a notebook by itself."""
     _, twice = records.stored(notebook, notebook.metadata.get("salkit", {}).get("profile", ""))
     found = _not_a_clean_run(notebook) + twice
-    cells = code_cells(notebook)
-    if not cells or cells[0].source != address.current().setup_cell:
+    code = code_cells(notebook)
+    if not code or code[0].source != address.current().setup_cell:
         found.append("the first code cell is not the standard set-up cell that python -m tools.chapters setup prints")
     if any(MARKDOWN_IMAGE.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"):
         found.append("an image in the prose has no alt text")
     for number, cell in enumerate(code_cells(notebook), start=1):
-        found += [f"code cell {number}: {problem}" for problem in _in_outputs(cell)]
+        found += [f"code cell {number}: {problem}" for problem in _in_outputs(cell) + cells.problems(cell)]
     size = len(nbformat.writes(notebook).encode())
     if size > MAX_BYTES:
         found.append(f"its twin has {size / 1e6:.2f} MB, the most is {MAX_BYTES / 1e6} MB: fewer or smaller images")
@@ -339,7 +352,7 @@ def _faults(notebook: NotebookNode) -> list[str]:
 
 
 def _out_of_step(source: Path, notebook: NotebookNode) -> list[str]:
-    expected = assemble(source.read_text(encoding="utf-8"), notebook)
+    expected = assemble(source, source.read_text(encoding="utf-8"), notebook)
     found = []
     if _view(notebook) != _view(expected):
         found.append("the twin is out of step with its source: run make sync")
@@ -424,7 +437,7 @@ def sync_one(source: Path, *, from_notebook: bool = False, discard: bool = False
     text, stored = source.read_text(encoding="utf-8"), read_twin(source)
     here = f"CHAPTER={source.stem[:2]}"
     if is_edited(source) and from_notebook:
-        before, text = contents(assemble(text, stored)), taken_over(text, stored)
+        before, text = contents(assemble(source, text, stored)), taken_over(text, stored)
         if before != stored.metadata.get("salkit", {}).get("written"):
             aside = REFUSED / source.name
             _write(aside, text)
@@ -441,7 +454,7 @@ def sync_one(source: Path, *, from_notebook: bool = False, discard: bool = False
             file=sys.stderr,
         )
         return False
-    notebook = assemble(text, stored)
+    notebook = assemble(source, text, stored)
     _keep(source, text, notebook)
     if notebook.metadata["salkit"].get("kept"):
         bare = [str(i) for i, cell in enumerate(code_cells(notebook), start=1) if not cell.execution_count]

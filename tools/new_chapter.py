@@ -121,8 +121,7 @@ check.saliency(my_saliency)
 ```
 
 ```{code-cell} ipython3
-:tags: [hide-cell, solution]
-:cellView: form
+:tags: [solution]
 
 # @title Solution
 def my_saliency(model, images, labels):

@@ -10,10 +10,12 @@ from .html import Slider, slider
 from .normalise import heatmap, raw_range, reduce_channels
 from .panels import grid
 from .style import Figure
+from .tables import Table, table
 
 __all__ = [
     "Figure",
     "Slider",
+    "Table",
     "Thresholded",
     "curves",
     "grid",
@@ -24,5 +26,6 @@ __all__ = [
     "raw_range",
     "reduce_channels",
     "slider",
+    "table",
     "threshold",
 ]

@@ -1,0 +1,57 @@
+// Which code is open on a page: the ideas, all, or none. The choice is kept for the other pages.
+const CODE = { ideas: "ideas", all: "all", none: "none" };
+
+function kept() {
+  try {
+    return CODE[localStorage.getItem("salkit-code")] ?? "ideas";
+  } catch {
+    return "ideas"; // a browser that keeps nothing
+  }
+}
+
+// An idea is open without scripts, so only here it is put into something that folds.
+function wrapIdeas() {
+  for (const input of document.querySelectorAll("div.cell > div.cell_input")) {
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    const lines = input.textContent.trim().split("\n").length;
+    details.className = "hide idea";
+    summary.textContent = `Code, ${lines} line${lines > 1 ? "s" : ""}`;
+    details.append(summary, ...input.childNodes);
+    input.append(details);
+  }
+}
+
+function show(code) {
+  document.documentElement.dataset.code = code;
+  for (const details of document.querySelectorAll("div.cell:not(.tag_solution) details.hide")) {
+    details.open = code === "all" || (code === "ideas" && details.classList.contains("idea"));
+  }
+}
+
+function addSwitch() {
+  const title = document.querySelector(".bd-article h1");
+  if (!title || !document.querySelector("div.cell > div.cell_input")) return;
+  wrapIdeas();
+  const field = document.createElement("fieldset");
+  field.className = "code-switch";
+  field.innerHTML = "<legend>Code on this page:</legend>";
+  for (const code of Object.keys(CODE)) {
+    const label = document.createElement("label");
+    label.innerHTML = `<input type="radio" name="salkit-code" value="${code}">${code}`;
+    label.firstChild.checked = code === kept();
+    field.append(label);
+  }
+  field.addEventListener("change", (event) => {
+    show(event.target.value);
+    try {
+      localStorage.setItem("salkit-code", event.target.value);
+    } catch {
+      // It holds for this page.
+    }
+  });
+  title.after(field);
+  show(kept());
+}
+
+document.addEventListener("DOMContentLoaded", addSwitch);

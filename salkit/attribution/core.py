@@ -38,11 +38,14 @@ _VALUES_IN_ONE_PASS = {"cpu": 2**20, "cuda": 2**24}
 
 
 def rows_in_one_pass(x: Tensor, batch_size: int | None) -> int:
-    """How many changed copies of the samples a method runs at once, if ``batch_size`` leaves it open."""
+    """How many changed copies of the samples a method runs at once, if ``batch_size`` leaves it open.
+
+    A power of two: ResNet-18 on a CPU takes a tenth more time for a picture in a batch of 6 or 10 than in one of 8.
+    """
     if batch_size is not None:
         next(slices(1, batch_size))  # raises where it is not a positive int
         return batch_size
-    return max(1, _VALUES_IN_ONE_PASS.get(x.device.type, 2**20) // x[0].numel())
+    return 2 ** max(0, round(math.log2(_VALUES_IN_ONE_PASS.get(x.device.type, 2**20) / x[0].numel())))
 
 
 def generator_of(seed: int) -> torch.Generator:

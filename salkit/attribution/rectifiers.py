@@ -156,17 +156,18 @@ class RectifierMode(TorchFunctionMode):
 
     def refuse_hidden(self, scores: Tensor) -> None:
         """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, keeps its own gradient."""
-        seen, left = {None}, [scores.grad_fn]
+        seen, left = set(), [scores.grad_fn]
         while left:
             node = left.pop()
-            if node in seen:
+            if node is None or node in seen:
                 continue
             seen.add(node)
             left += [above for above, _ in node.next_functions]
             if node in self.nodes:
                 continue
             name = node.name()  # looked at first: to ask a node for a value that it hasn't saved is slow
-            if name.startswith("Relu") or _SCRIPT in name or (name.startswith("Hardtanh") and not node._saved_min_val):
+            is_relu6 = name.startswith("Hardtanh") and getattr(node, "_saved_min_val", None) == 0
+            if name.startswith("Relu") or _SCRIPT in name or is_relu6:
                 raise NotDifferentiableError(
                     "the model hides rectifiers from this method (TorchScript, or an exported model): explain the "
                     "model that it was made of"

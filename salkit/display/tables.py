@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from numbers import Integral, Real
+from typing import Any, TypeGuard
 
 from ..errors import InputError
 
@@ -85,8 +86,7 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
     formats = {name: format for name in columns} if isinstance(format, str) else format
     if unknown := formats.keys() - set(columns):
         raise InputError(f"there is no column {', '.join(sorted(unknown))}; there are: {', '.join(columns)}")
-    intervals = [value for row in rows for value in row.values() if _is_interval(value)]
-    numbers = {value.n for value in intervals}
+    numbers = {value.n for row in rows for value in row.values() if _is_interval(value)}
     if len(numbers) == 1:
         caption = f"{caption + '; ' if caption else ''}n = {numbers.pop():,}"
         numbers.clear()
@@ -97,11 +97,11 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
     return Table(columns, texts, (False, *numeric[1:]), caption)
 
 
-def _is_interval(value) -> bool:
+def _is_interval(value) -> TypeGuard[Any]:
     return all(hasattr(value, part) for part in ("mean", "low", "high", "n"))
 
 
-def _is_number(value) -> bool:
+def _is_number(value) -> TypeGuard[Real]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

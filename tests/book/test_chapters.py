@@ -284,7 +284,7 @@ def test_the_outputs_of_code_come_back_with_the_code(source, capsys):
 def test_taking_over_one_edit_changes_one_line_of_a_real_chapter(chapter, tmp_path):
     text, notebook = chapter.read_text(), chapters.regenerate(chapter)
     assert chapters.taken_over(text, notebook) == text
-    notebook.cells[0].source += " And my own line."
+    notebook.cells[1].source += " And my own line."
     changed = chapters.taken_over(text, notebook)
     (new,) = set(changed.splitlines()) - set(text.splitlines())
     assert new.endswith(" And my own line.") and len(changed.splitlines()) == len(text.splitlines())

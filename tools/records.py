@@ -110,6 +110,12 @@ def evaluate(expression: str, tree: dict, read: set | None = None):
         raise ExpressionError(f"{expression!r}: {error}; a record's number is its .value") from None
 
 
+def parts(expression: str, tree: dict) -> dict:
+    """The parts of a record, such as ``value``, ``low`` and ``n``; none where the expression is no record."""
+    found = evaluate(expression, tree)
+    return dict(found._tree) if isinstance(found, Record) else {}
+
+
 # ------------------------------------------------------------------------------------------------------- markers
 
 

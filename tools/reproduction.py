@@ -18,7 +18,7 @@ from pathlib import Path
 
 from salkit._cache import write_file
 
-from . import chapters
+from . import chapters, records
 
 PAGE = chapters.BOOK / "reproduction.md"
 VERDICTS = ("reproduced", "partly", "not reproduced", "beyond")
@@ -36,7 +36,8 @@ class Row:
         source: what the source reports.
         chapter: the number of the chapter that shows ours, as ``"02"``.
         section: a heading of that chapter.
-        finds: patterns; see :func:`find`. What they capture is numbered in order.
+        finds: what is numbered in order: records, as ``"=B1.hits.edges:.2f"``, in a chapter that has them, or what
+            patterns capture; see :func:`find`.
         ours: our figure, with ``{0}`` where the first captured text belongs.
         verdict: a word of ``VERDICTS``, or a rule that makes it out of the captured numbers.
     """
@@ -111,12 +112,28 @@ def figures(row: Row) -> list[str]:
     if not re.search(rf"^##+ {re.escape(row.section)}$", source.read_text(encoding="utf-8"), re.M):
         raise NoMatch(f"{row.id}: chapter {row.chapter} has no section {row.section!r}")
     captured = []
+    tree, _ = records.stored(chapters.read_twin(source))
     for pattern in row.finds:
+        if pattern.startswith("="):
+            captured.append(_recorded(row, pattern[1:], tree))
+            continue
         found = find(pattern, printed(source))
         if found is None:
             raise NoMatch(f"{row.id}: nothing that chapter {row.chapter} printed fits {pattern!r}")
         captured += found
     return captured
+
+
+def _recorded(row: Row, marker: str, tree: dict) -> str:
+    """A record as it stands on the page, with its interval: ``0.83 [0.79, 0.87]``."""
+    try:
+        parts = [records.shown(marker, tree)]
+        expression, _, spec = marker.partition(":")
+        if "low" in records.parts(expression, tree):
+            parts.append(records.shown(f"{expression}.interval:{spec}", tree))
+    except records.ExpressionError as error:
+        raise NoMatch(f"{row.id}: chapter {row.chapter}: {error}") from None
+    return " ".join(parts)
 
 
 def anchor(heading: str) -> str:
@@ -132,7 +149,7 @@ def line(row: Row) -> str:
         raise ValueError(f"{row.id}: {verdict!r} is no verdict")
     source = source_of(row.chapter)
     place = f"{chapters.twin_of(source).name}#{anchor(row.section)}"
-    return f"| [{row.id}]({place}) | {row.what} | {row.source} | {row.ours.format(*captured)} | **{verdict}** |"
+    return f"| [{row.id}]({place}) | **{verdict}** | {row.what} | {row.source} | {row.ours.format(*captured)} |"
 
 
 # Rules. Each gets what was captured, as text.
@@ -749,7 +766,7 @@ def tables() -> str:
     blocks = []
     for source, rows in executed().items():
         by = f"The source: {{cite:t}}`{source}`.\n\n" if source else ELSEWHERE
-        head = ["| | experiment | the source | here | verdict |", "|---|---|---|---|---|"]
+        head = ["| id | verdict | experiment | the source | here |", "|---|---|---|---|---|"]
         blocks.append(f"## {HEADINGS[source]}\n\n{by}" + "\n".join([*head, *map(line, rows)]))
     return "\n\n".join(blocks)
 

@@ -42,6 +42,7 @@ try: $(INSTALLED)  ## run chapters in the fast profile and write nothing; CHAPTE
 
 sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, keeping outputs; CONTRIBUTING.md has FROM=
 	$(RUN) -m tools.chapters sync $(CHAPTER) $(if $(FROM),--from $(FROM)) $(if $(DISCARD),--discard)
+	@$(RUN) -m tools.gallery
 
 check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 	$(RUN) -m tools.chapters check

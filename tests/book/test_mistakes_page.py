@@ -3,10 +3,11 @@
 import inspect
 import re
 
+import nbformat
 import pytest
 
 from salkit.course.check import mistakes
-from tools import chapters
+from tools import chapters, gallery
 
 PAGE = (chapters.BOOK / "mistakes.md").read_text()
 SECTION = re.compile(
@@ -61,3 +62,17 @@ def test_the_page_prints_the_test_that_is_run(name):
 def test_a_section_says_what_it_looks_like(name):
     section = next(part for part in PAGE.split("\n## ") if f"check.mistakes.{name}(" in part)
     assert section.count("**Symptom.**") == 1
+
+
+def test_the_notebook_is_the_page_in_cells():
+    stored = gallery.NOTEBOOK.read_text(encoding="utf-8")
+    made = gallery.notebook(gallery.PAGE.read_text(encoding="utf-8"))
+    assert nbformat.writes(made) + "\n" == stored, "run make sync"
+    code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    for name, parts in FOUND.items():
+        wrong, check, repair = (code.index(text) for text in (
+            parts["wrong"].rstrip(),
+            f"check.mistakes.{name}({parts['function']}, seed=0)",
+            f"# @title A repair\n{parts['repair'].rstrip()}",
+        ))
+        assert wrong < check < repair

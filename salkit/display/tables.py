@@ -60,7 +60,7 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
 
     Args:
         rows: a dictionary for each row, by the columns' headings, the same ones in each. The first column names the
-            row. A value is a text, a number, an `Interval`, or ``None`` for none.
+            row. A value is a text, a number, an `~salkit.evaluation.Interval`, or ``None`` for none.
         format: of numbers and intervals, such as ``".2f"`` or ``".1%"``; or one for each column by its heading.
         caption: a line under the table. How many images stand behind the intervals is added, where it is one number.
 

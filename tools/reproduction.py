@@ -320,7 +320,7 @@ ROWS: dict[str, list[Row]] = {
             "Figure 1",
             "04",
             "Two classes in one picture",
-            ("CAM, small_cnn asked @", "CAM, small_cnn asked ... other @", "CAM, small_cnn asked ... hits @"),
+            ("=B1.on_asked.cam_small_cnn:.2f", "=B1.on_other.cam_small_cnn:.2f", "=B1.hits.cam_small_cnn:.2f"),
             "share on the object asked for {0}, on the other {1}; strongest point on the right one {2}",
             lambda c: graded([number(c[0]) > 2 * number(c[1])]),
         ),
@@ -487,8 +487,14 @@ ROWS: dict[str, list[Row]] = {
             "a sentence",
             "04",
             "Which layer?",
-            ("resnet18 net.layer2 on the object @ ... hits @", "resnet18 net.layer4 on the object @ ... hits @"),
-            "Grad-CAM of ResNet-18 hits the object at layer2 in {1}, at the last layer in {3}",
+            (
+                "=C6.hits.resnet18.gradcam.depth_3:.0%",
+                "=C6.hits.resnet18.gradcam.depth_5:.0%",
+                "=C6.depth.resnet18.hirescam.depth_1:.2f",
+                "=C6.depth.resnet18.gradcam.depth_1:.2f",
+            ),
+            "Grad-CAM of ResNet-18 points at the object at layer2 in {0}, at the last layer in {1}; at the first layer "
+            "{2} of HiResCAM and {3} of Grad-CAM lies on it",
             "reproduced",
         ),
     ],
@@ -603,13 +609,14 @@ ROWS: dict[str, list[Row]] = {
             "04",
             "Many of a kind",
             (
-                "resnet18 grid (2, 2), mean of the map = score - bias, to #",
-                "resnet18 same size of object mean ... all nine above one half @",
-                "small_cnn same size of object mean ... all nine above one half @",
+                "=B1.advantage.cam_small_cnn:.2f",
+                "=B1.advantage.cam_resnet18:.2f",
+                "=E3.instance.resnet18.object.of_9:.0%",
+                "=E3.instance.small_cnn.object.of_9:.0%",
             ),
-            "mean of the map = score − bias, to {0}; nine instances all found: ResNet-18 {1}, "
-            "small CNN {2}, when they keep their size",
-            lambda c: graded([number(c[0]) < 1e-5, number(c[2]) < 50]),
+            "two objects: {0} more on the asked one for a small CNN, {1} for ResNet-18; a pixel of one of nine "
+            "instances beats the background in {2} for ResNet-18, in {3} for the small CNN with the same pooling",
+            lambda c: graded([bounds(c[0])[0] > 0, number(c[3]) < 60]),
         ),
         Row(
             "E4",

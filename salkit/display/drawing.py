@@ -1,0 +1,210 @@
+"""A figure as a drawing for web pages: SVG in HTML, in the page's own font and colours, once wide and once for a phone.
+
+The panels of a grid are stored once, in their own pixels, and both arrangements show them: so a map of 32 pixels is
+sharp at any size, and takes a kilobyte. Notebooks, which show the picture instead, store this beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from contextlib import ExitStack
+from html import escape
+
+import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from .style import CRISP, DPI, GREY, INK, LINE, MAX_BYTES, NARROW, OUTLINE, PALETTE, SHARP, Figure, letters, styled
+
+MIME = "application/vnd.salkit.figure+html"
+"""The type under which a notebook keeps the drawing: only the book's own extension shows it."""
+
+_POINTS = 300  # Clouds of more points than this become a picture: each would be an element of the page.
+_MARGIN = 0.03  # Inches.
+
+# What a page's style sheet may choose, by the names that it has there; without one it is as on paper.
+_VARIABLES = {
+    INK: "currentColor",
+    GREY: f"var(--salkit-muted,{GREY})",
+    LINE: f"var(--salkit-line,{LINE})",
+    **{colour: f"var(--salkit-{i},{colour})" for i, colour in enumerate(PALETTE[:-1], 1)},
+    **{letters(colour): f"var(--salkit-letters-{i},{letters(colour)})" for i, colour in enumerate(PALETTE[:-1], 1)},
+}
+
+# In the HTML itself: a notebook that shows a slider has no other style sheet of ours.
+STYLE = (
+    ".salkit-figure svg{display:block;max-width:100%;height:auto;overflow:visible}"
+    ".salkit-figure svg.salkit-narrow{display:none}"
+    "@media (max-width:600px){.salkit-figure svg.salkit-narrow{display:block}"
+    ".salkit-narrow~svg.salkit-wide{display:none}}"
+)
+
+
+def drawing(figure: Figure, label: str = "") -> tuple[str, dict]:
+    """The figure as HTML, and the sizes of what is in it.
+
+    Args:
+        figure: it is left as it was.
+        label: what it shows, for those who don't see it; the book's extension writes that itself, from the cell.
+
+    Returns:
+        the HTML; and for ``"wide"`` and, where the figure has such an arrangement and needs it, ``"narrow"``:
+        ``width`` in pixels as it is shown, and ``smallest_font`` in points.
+    """
+    with styled():
+        found = {"wide": _arranged(figure)}
+        if figure.narrow and found["wide"][1]["width"] > NARROW * DPI:
+            with figure.narrow():
+                found["narrow"] = _arranged(figure)
+        images = _images(figure)
+    digest = hashlib.sha256(repr((found, images)).encode()).hexdigest()[:10]
+    parts = [f'<div class="salkit-figure" data-figure="{digest}"><style>{STYLE}</style>']
+    if images:
+        parts.append('<svg width="0" height="0" aria-hidden="true" style="position:absolute"><defs>')
+        parts += [image.replace("ID-", f"salkit-{digest}-") for image in images]
+        parts.append("</defs></svg>")
+    for name, (svg, _) in reversed(found.items()):
+        named = f' role="img" aria-label="{escape(label)}"' if label else ""
+        own = svg.replace("ID-", f"salkit-{digest}-").replace("OWN-", f"salkit-{digest}-{name}-")
+        parts.append(own.replace("<svg ", f'<svg class="salkit-{name}"{named} ', 1))
+    return "".join([*parts, "</div>"]), {name: sizes for name, (_, sizes) in found.items()}
+
+
+def _outlines(axes) -> list:
+    return [patch for patch in axes.patches if patch.get_gid() == OUTLINE]
+
+
+def _shown_images(figure: Figure) -> list[AxesImage]:
+    return [image for axes in figure.axes for image in axes.get_images() if image.get_visible()]
+
+
+def _arranged(figure: Figure) -> tuple[str, dict]:
+    """The figure as it is arranged now: lines and letters as SVG, and places for the images."""
+    for cloud in figure.findobj(PathCollection):
+        cloud.set_rasterized(len(cloud.get_offsets()) > _POINTS)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(_MARGIN)
+    places = []
+    for i, image in enumerate(_shown_images(figure)):
+        extent, (rows, columns) = image.get_window_extent(), image.get_array().shape[:2]
+        x, y = 72 * (extent.x0 / figure.dpi - box.x0), 72 * (box.y1 - extent.y1 / figure.dpi)
+        scale = (72 * extent.width / figure.dpi / columns, 72 * extent.height / figure.dpi / rows)
+        places.append(
+            f'<use href="#ID-{i}" transform="translate({x:.2f} {y:.2f}) scale({scale[0]:.4f} {scale[1]:.4f})"/>'
+        )
+    fonts = [text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    smallest = {"smallest_font": round(min(fonts), 2)} if fonts else {}
+    width, height = round(box.width * DPI), round(box.height * DPI)
+    svg = (
+        f'<svg viewBox="0 0 {72 * box.width:.1f} {72 * box.height:.1f}" width="{width}" height="{height}" fill="#000" '
+        f'stroke-linejoin="round">{"".join(places)}{_lines(figure, box)}</svg>'
+    )
+    return svg, {"width": width, **smallest}
+
+
+def _lines(figure: Figure, box: Bbox) -> str:
+    """What matplotlib draws of the figure besides images and backgrounds."""
+    file = io.BytesIO()
+    with ExitStack() as stack:
+        outlines = [outline for axes in figure.axes for outline in _outlines(axes)]
+        for artist in (*_shown_images(figure), *outlines, *(axes.patch for axes in figure.axes)):
+            artist.set_visible(False)
+            stack.callback(artist.set_visible, True)
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", dpi=SHARP * DPI, facecolor="none", bbox_inches=box, metadata=nothing)
+    text = file.getvalue().decode()
+    text = text[text.index("<g ") : text.rindex("</svg>")].replace("xlink:href", "href")
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    used = dict.fromkeys(re.findall(r'(?:url\(|href=")#([^)"]+)', text))
+    for i, name in enumerate(used):
+        text = re.sub(rf'(url\(|href="|id=")(#?){re.escape(name)}([)"])', rf"\1\2OWN-{i}\3", text)
+    text = re.sub(r' id="(?!OWN-)[^"]*"', "", text)
+    # "font: italic 9.5px 'DejaVu Sans'": the size and the slant stay, the family is the page's.
+    text = re.sub(r"font: ((?:italic|oblique|\d+|bold)? ?)([\d.]+px) [^;\"]*", _font, text)
+    text = re.sub(r"(?<=(?:fill|roke): )#[0-9a-f]{6}", lambda colour: _VARIABLES.get(colour[0], colour[0]), text)
+    text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)  # the background
+    text = re.sub(r' (?:d|x|y)="[^"]*"', lambda numbers: re.sub(r"\d+\.\d+", _rounded, numbers[0]), text)
+    while (fewer := re.sub(r"<g>\s*</g>|<g/>", "", text)) != text:
+        text = fewer
+    return re.sub(r"\s*\n\s*", " ", text)
+
+
+def _rounded(number: re.Match) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
+
+
+def _font(found: re.Match) -> str:
+    style = found[1].strip()
+    kind = {"": "", "italic": ";font-style:italic", "oblique": ";font-style:italic"}.get(style, f";font-weight:{style}")
+    return f"font-size:{found[2]}{kind}"
+
+
+def _images(figure: Figure) -> list[str]:
+    """Each image once, in its own pixels: small ones as they are, large ones as good as there is room for."""
+    pictures = [_pixels(image) for image in _shown_images(figure)]
+    for quality, size in ((90, 1), (82, 1), (72, 1), (60, 1), (60, 0.75), (60, 0.5), (50, 0.35)):
+        stored = [_encoded(picture, quality, size) for picture in pictures]
+        if sum(len(data) for _, data in stored) <= MAX_BYTES:
+            break
+    tags = []
+    for i, (image, (kind, data)) in enumerate(zip(_shown_images(figure), stored, strict=True)):
+        rows, columns = image.get_array().shape[:2]
+        crisp = ' style="image-rendering:pixelated"' if max(rows, columns) <= CRISP else ""
+        url = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+        name, size = (
+            f'id="ID-{i}"',
+            f'width="{columns}" height="{rows}" preserveAspectRatio="none"{crisp} href="{url}"/>',
+        )
+        lines = "".join(map(_outline, _outlines(image.axes)))
+        tags.append(f"<g {name}><image {size}{lines}</g>" if lines else f"<image {name} {size}")
+    return tags
+
+
+def _outline(patch) -> str:
+    """In the pixels of its panel, so that it is stored once; its width is the same at every size."""
+    ends = [f"{number + 0.5:g}" for number in patch.get_path().vertices.ravel()]
+    steps = (ends[i : i + 4] for i in range(0, len(ends), 4))
+    path = "".join(f"M{x} {y}{f'H{right}' if y == low else f'V{low}'}" for x, y, right, low in steps)
+    width, colour = DPI / 72 * patch.get_linewidth(), to_hex(patch.get_edgecolor())
+    style = (
+        f"fill:none;stroke:{colour};stroke-width:{width:.1f}px;stroke-linecap:square;vector-effect:non-scaling-stroke"
+    )
+    return f'<path d="{path}" style="{style}"/>'
+
+
+def _pixels(image: AxesImage):
+    """A PIL image of the colours, no larger than twice the size at which it is shown."""
+    from PIL import Image
+
+    colours = image.to_rgba(image.get_array(), bytes=True)[..., :3]
+    if image.origin == "lower":
+        colours = colours[::-1]
+    picture = Image.fromarray(np.ascontiguousarray(colours))
+    most = SHARP * image.get_window_extent().width * DPI / image.get_figure().dpi
+    if max(picture.size) > CRISP and picture.width > most:
+        picture = picture.resize((round(most), round(most * picture.height / picture.width)))
+    return picture
+
+
+def _encoded(picture, quality: int, size: float) -> tuple[str, bytes]:
+    file, crisp = io.BytesIO(), max(picture.size) <= CRISP
+    if crisp:
+        kind, options = "png", {"optimize": True}
+        levels, index = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+        if len(levels) <= 256:  # A map: a number for each pixel, and the colours once.
+            from PIL import Image
+
+            indexed = Image.fromarray(index.reshape(picture.size[::-1]).astype(np.uint8), "P")
+            indexed.putpalette(levels.astype(np.uint8).tobytes())
+            picture = indexed
+    else:
+        kind, options = "jpeg", {"quality": quality, "subsampling": 0}
+        picture = picture.resize((max(1, round(picture.width * size)), max(1, round(picture.height * size))))
+    picture.save(file, kind, **options)
+    return kind, file.getvalue()

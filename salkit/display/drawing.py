@@ -125,8 +125,10 @@ def _lines(figure: Figure, box: Bbox) -> str:
     for i, name in enumerate(used):
         text = re.sub(rf'(url\(|href="|id=")(#?){re.escape(name)}([)"])', rf"\1\2OWN-{i}\3", text)
     text = re.sub(r' id="(?!OWN-)[^"]*"', "", text)
-    # "font: italic 9.5px 'DejaVu Sans'": the size and the slant stay, the family is the page's.
-    text = re.sub(r"font: ((?:italic|oblique|\d+|bold)? ?)([\d.]+px) [^;\"]*", _font, text)
+    # The size and the slant of letters stay, the family is the page's. Older matplotlibs write both into "font".
+    text = re.sub(r"font: ((?:italic |oblique |\d{3} )?)([\d.]+px) [^;\"]*", r"font-style: \1; font-size: \2", text)
+    text = re.sub(r"font-style: (?:\d{3} )?; |font-family: [^;\"]*;? ?", "", text)
+    text = re.sub(r' transform="rotate\(-?0 [^"]*"', "", text)
     text = re.sub(r"(?<=(?:fill|roke): )#[0-9a-f]{6}", lambda colour: _VARIABLES.get(colour[0], colour[0]), text)
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)  # the background
     text = re.sub(r' (?:d|x|y)="[^"]*"', lambda numbers: re.sub(r"\d+\.\d+", _rounded, numbers[0]), text)
@@ -137,12 +139,6 @@ def _lines(figure: Figure, box: Bbox) -> str:
 
 def _rounded(number: re.Match) -> str:
     return f"{float(number[0]):.1f}".removesuffix(".0")
-
-
-def _font(found: re.Match) -> str:
-    style = found[1].strip()
-    kind = {"": "", "italic": ";font-style:italic", "oblique": ";font-style:italic"}.get(style, f";font-weight:{style}")
-    return f"font-size:{found[2]}{kind}"
 
 
 def _images(figure: Figure) -> list[str]:

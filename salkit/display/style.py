@@ -122,7 +122,7 @@ class Figure(MatplotlibFigure):
         for kind, most, size, options in _ATTEMPTS:
             stored = io.BytesIO()
             if kind == "png":
-                (image.quantize(256) if options else image).save(stored, kind, optimize=True)
+                image.quantize(**options).save(stored, kind, optimize=True) if options else image.save(stored, kind)
             else:
                 smaller = image.resize((round(image.width * size), round(image.height * size)))
                 smaller.save(stored, kind, **options)

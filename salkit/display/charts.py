@@ -228,7 +228,7 @@ def _narrow_curves(figure, axes):
         if len(lines) > 1:
             _forget_names(axes)
             longest = text_width(figure, [line.get_label() for line in lines], 9.5) + 0.55
-            below = axes.bbox.y0 - axes.get_tightbbox(figure.canvas.get_renderer()).y0 + 6
+            below = axes.bbox.y0 - axes.get_tightbbox(figure.renderer).y0 + 6
             place = axes.transAxes + ScaledTranslation(0, -below / figure.dpi, figure.dpi_scale_trans)
             axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=place, borderaxespad=0,
                         ncols=max(1, int((NARROW - 0.6) / longest)), labelcolor=INK)  # fmt: skip

@@ -12,6 +12,7 @@ import io
 import re
 from contextlib import ExitStack
 from html import escape
+from typing import cast
 
 import numpy as np
 from matplotlib.collections import PathCollection
@@ -80,26 +81,25 @@ def _outlines(axes) -> list:
     return [patch for patch in axes.patches if patch.get_gid() == OUTLINE]
 
 
-def _shown_images(figure: Figure) -> list[AxesImage]:
-    return [image for axes in figure.axes for image in axes.get_images() if image.get_visible()]
+def _shown_images(figure: Figure) -> list[tuple[AxesImage, np.ndarray]]:
+    images = [image for axes in figure.axes for image in axes.get_images() if image.get_visible()]
+    return [(image, cast(np.ndarray, image.get_array())) for image in images]
 
 
 def _arranged(figure: Figure) -> tuple[str, dict]:
     """The figure as it is arranged now: lines and letters as SVG, and places for the images."""
     for cloud in figure.findobj(PathCollection):
-        cloud.set_rasterized(len(cloud.get_offsets()) > _POINTS)
+        cloud.set_rasterized(len(cast(np.ndarray, cloud.get_offsets())) > _POINTS)
     figure.draw_without_rendering()
-    box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(_MARGIN)
-    places = []
-    for i, image in enumerate(_shown_images(figure)):
-        extent, (rows, columns) = image.get_window_extent(), image.get_array().shape[:2]
-        x, y = 72 * (extent.x0 / figure.dpi - box.x0), 72 * (box.y1 - extent.y1 / figure.dpi)
-        scale = (72 * extent.width / figure.dpi / columns, 72 * extent.height / figure.dpi / rows)
-        places.append(
-            f'<use href="#ID-{i}" transform="translate({x:.2f} {y:.2f}) scale({scale[0]:.4f} {scale[1]:.4f})"/>'
-        )
+    box = figure.get_tightbbox(figure.renderer).padded(_MARGIN)
+    points, places = 72 / figure.dpi, []
+    for i, (image, array) in enumerate(_shown_images(figure)):
+        extent, (rows, columns) = image.get_window_extent(), array.shape[:2]
+        x, y = points * extent.x0 - 72 * box.x0, 72 * box.y1 - points * extent.y1
+        across, down = points * extent.width / columns, points * extent.height / rows
+        places.append(f'<use href="#ID-{i}" transform="translate({x:.2f} {y:.2f}) scale({across:.4f} {down:.4f})"/>')
     fonts = [text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    smallest = {"smallest_font": round(min(fonts), 2)} if fonts else {}
+    smallest = {"smallest_font": round(float(min(fonts)), 2)} if fonts else {}
     width, height = round(box.width * DPI), round(box.height * DPI)
     svg = (
         f'<svg viewBox="0 0 {72 * box.width:.1f} {72 * box.height:.1f}" width="{width}" height="{height}" fill="#000" '
@@ -112,10 +112,10 @@ def _lines(figure: Figure, box: Bbox) -> str:
     """What matplotlib draws of the figure besides images and backgrounds."""
     file = io.BytesIO()
     with ExitStack() as stack:
-        outlines = [outline for axes in figure.axes for outline in _outlines(axes)]
-        for artist in (*_shown_images(figure), *outlines, *(axes.patch for axes in figure.axes)):
+        hidden = [image for image, _ in _shown_images(figure)]
+        for artist in (*hidden, *(part for axes in figure.axes for part in (axes.patch, *_outlines(axes)))):
+            stack.callback(artist.set_visible, artist.get_visible())
             artist.set_visible(False)
-            stack.callback(artist.set_visible, True)
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", dpi=SHARP * DPI, facecolor="none", bbox_inches=box, metadata=nothing)
     text = file.getvalue().decode()
@@ -143,22 +143,20 @@ def _rounded(number: re.Match) -> str:
 
 def _images(figure: Figure) -> list[str]:
     """Each image once, in its own pixels: small ones as they are, large ones as good as there is room for."""
-    pictures = [_pixels(image) for image in _shown_images(figure)]
+    shown = _shown_images(figure)
+    pictures = [_pixels(figure, *one) for one in shown]
     for quality, size in ((90, 1), (82, 1), (72, 1), (60, 1), (60, 0.75), (60, 0.5), (50, 0.35)):
         stored = [_encoded(picture, quality, size) for picture in pictures]
         if sum(len(data) for _, data in stored) <= MAX_BYTES:
             break
     tags = []
-    for i, (image, (kind, data)) in enumerate(zip(_shown_images(figure), stored, strict=True)):
-        rows, columns = image.get_array().shape[:2]
+    for i, ((image, array), (kind, data)) in enumerate(zip(shown, stored, strict=True)):
+        rows, columns = array.shape[:2]
         crisp = ' style="image-rendering:pixelated"' if max(rows, columns) <= CRISP else ""
+        size = f'width="{columns}" height="{rows}" preserveAspectRatio="none"{crisp}'
         url = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        name, size = (
-            f'id="ID-{i}"',
-            f'width="{columns}" height="{rows}" preserveAspectRatio="none"{crisp} href="{url}"/>',
-        )
-        lines = "".join(map(_outline, _outlines(image.axes)))
-        tags.append(f"<g {name}><image {size}{lines}</g>" if lines else f"<image {name} {size}")
+        outlines = "".join(map(_outline, _outlines(image.axes)))
+        tags.append(f'<g id="ID-{i}"><image {size} href="{url}"/>{outlines}</g>')
     return tags
 
 
@@ -168,39 +166,35 @@ def _outline(patch) -> str:
     steps = (ends[i : i + 4] for i in range(0, len(ends), 4))
     path = "".join(f"M{x} {y}{f'H{right}' if y == low else f'V{low}'}" for x, y, right, low in steps)
     width, colour = DPI / 72 * patch.get_linewidth(), to_hex(patch.get_edgecolor())
-    style = (
-        f"fill:none;stroke:{colour};stroke-width:{width:.1f}px;stroke-linecap:square;vector-effect:non-scaling-stroke"
-    )
-    return f'<path d="{path}" style="{style}"/>'
+    style = f"fill:none;stroke:{colour};stroke-width:{width:.1f}px;stroke-linecap:square"
+    return f'<path d="{path}" style="{style};vector-effect:non-scaling-stroke"/>'
 
 
-def _pixels(image: AxesImage):
+def _pixels(figure: Figure, image: AxesImage, array: np.ndarray):
     """A PIL image of the colours, no larger than twice the size at which it is shown."""
     from PIL import Image
 
-    colours = image.to_rgba(image.get_array(), bytes=True)[..., :3]
+    colours = image.to_rgba(array, bytes=True)[..., :3]
     if image.origin == "lower":
         colours = colours[::-1]
     picture = Image.fromarray(np.ascontiguousarray(colours))
-    most = SHARP * image.get_window_extent().width * DPI / image.get_figure().dpi
+    most = SHARP * image.get_window_extent().width * DPI / figure.dpi
     if max(picture.size) > CRISP and picture.width > most:
         picture = picture.resize((round(most), round(most * picture.height / picture.width)))
     return picture
 
 
 def _encoded(picture, quality: int, size: float) -> tuple[str, bytes]:
-    file, crisp = io.BytesIO(), max(picture.size) <= CRISP
-    if crisp:
-        kind, options = "png", {"optimize": True}
-        levels, index = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
-        if len(levels) <= 256:  # A map: a number for each pixel, and the colours once.
-            from PIL import Image
+    from PIL import Image
 
-            indexed = Image.fromarray(index.reshape(picture.size[::-1]).astype(np.uint8), "P")
-            indexed.putpalette(levels.astype(np.uint8).tobytes())
-            picture = indexed
-    else:
-        kind, options = "jpeg", {"quality": quality, "subsampling": 0}
-        picture = picture.resize((max(1, round(picture.width * size)), max(1, round(picture.height * size))))
-    picture.save(file, kind, **options)
-    return kind, file.getvalue()
+    file = io.BytesIO()
+    if max(picture.size) > CRISP:
+        smaller = picture.resize((max(1, round(picture.width * size)), max(1, round(picture.height * size))))
+        smaller.save(file, "jpeg", quality=quality, subsampling=0)
+        return "jpeg", file.getvalue()
+    levels, index = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+    if len(levels) <= 256:  # A map: a number for each pixel, and the colours once.
+        picture = Image.fromarray(index.reshape(picture.size[::-1]).astype(np.uint8))
+        picture.putpalette(levels.astype(np.uint8).tobytes())
+    picture.save(file, "png", optimize=True)
+    return "png", file.getvalue()

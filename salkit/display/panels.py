@@ -105,15 +105,14 @@ def grid(
                 _draw(axes[i][j], panel, colours[row_signed[i]], row_signed[i])
                 if outlines is not None and outlines[i][j] is not None:
                     _outline(axes[i][j], outlines[i][j], panel)
-                if values and _is_map(panels[i][j]) and max(panel.shape) <= _MOST_VALUES:
-                    _write_values(axes[i][j], panels[i][j])
+                if values and _is_map(raw := panels[i][j]) and max(raw.shape) <= _MOST_VALUES:
+                    _write_values(axes[i][j], raw)
         wide = _measured(figure, panels, texts, cell)
         arrange = partial(_arrange, figure, axes, texts, colours)
         figure.narrow = partial(_narrow, arrange, wide, partial(_measured_narrow, figure, texts, wide))
         arrange(wide)
-    if any(
-        text.get_gid() == "value" and text.get_fontsize() < _SMALLEST_VALUE for a in figure.axes for text in a.texts
-    ):
+    inside = [text for one in figure.axes for text in one.texts if text.get_gid() == "value"]
+    if any(float(text.get_fontsize()) < _SMALLEST_VALUE for text in inside):
         raise InputError(f"the values don't fit into cells of {wide.width:.2g} inches a map: choose a larger cell=")
     return figure
 
@@ -185,7 +184,7 @@ def _scaled(panels, row_signed: list[bool], scale: str | None) -> list[list[np.n
     result = [list(row) for row in panels]
     for group in filter(None, _groups(panels, scale)):
         together = np.concatenate([panels[i][j].ravel() for i, j in group])
-        heat = heatmap(together[None, None], signed=row_signed[group[0][0]]).numpy().ravel()
+        heat = heatmap(torch.as_tensor(together)[None, None], signed=row_signed[group[0][0]]).numpy().ravel()
         for i, j in group:
             count = panels[i][j].size
             result[i][j], heat = heat[:count].reshape(panels[i][j].shape), heat[count:]
@@ -193,11 +192,11 @@ def _scaled(panels, row_signed: list[bool], scale: str | None) -> list[list[np.n
 
 
 def _axes(figure, panels) -> list[list]:
-    axes = [
-        [figure.add_axes((0, 0, 1, 1), label=f"{i} {j}") for j in range(len(panels[0]))] for i in range(len(panels))
-    ]
-    for one in (one for row in axes for one in row):
-        one.set_axis_off()
+    axes = []
+    for i, row in enumerate(panels):
+        axes.append([figure.add_axes((0, 0, 1, 1), label=f"{i} {j}") for j in range(len(row))])
+        for one in axes[-1]:
+            one.set_axis_off()
     return axes
 
 
@@ -234,10 +233,11 @@ def _outline(axes, mask, panel) -> None:
 
 def _write_values(axes, panel) -> None:
     (image,) = axes.get_images()
+    colours = image.to_rgba(image.get_array())
     for (row, column), value in np.ndenumerate(panel):
-        red, green, blue, _ = image.to_rgba(image.get_array())[row, column]
+        red, green, blue, _ = colours[row, column]
         ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
-        axes.text(column, row, _short(value), color=ink, ha="center", va="center", gid="value")
+        axes.text(column, row, _short(float(value)), color=ink, ha="center", va="center", gid="value")
 
 
 # ----------------------------------------------------------------------------------------------- what is written

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import cast
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -119,30 +120,33 @@ class Figure(MatplotlibFigure):
         image = Image.open(drawn).convert("RGB")
         image = ImageOps.expand(image, (0, 0, -image.width % SHARP, -image.height % SHARP), "white")
         shown = (image.width // SHARP, image.height // SHARP)
-        for kind, most, size, options in _ATTEMPTS:
+        for kind, most, version, options in _versions(image):
             stored = io.BytesIO()
-            if kind == "png":
-                image.quantize(**options).save(stored, kind, optimize=True) if options else image.save(stored, kind)
-            else:
-                smaller = image.resize((round(image.width * size), round(image.height * size)))
-                smaller.save(stored, kind, **options)
+            version.save(stored, kind, **options)
             if stored.tell() <= most:
                 break
         return kind, stored.getvalue(), shown
+
+    @property
+    def renderer(self):
+        """What measures texts."""
+        return cast(FigureCanvasAgg, self.canvas).get_renderer()
 
     def __repr__(self) -> str:
         return f"<Figure with {len(self.axes)} panel{'' if len(self.axes) == 1 else 's'}>"
 
 
-# How a picture may be stored, the best first: kind, the most bytes, size, options. A chart and maps of few pixels have
-# hardly more than 256 colours; only photographs come to JPEG, with full colour resolution (subsampling=0), as else the
-# edges of letters get a coloured rim.
-_ATTEMPTS = (
-    ("png", MAX_BYTES // 2, 1, {}),
-    ("png", MAX_BYTES, 1, {"colors": 256}),
-    *(("jpeg", MAX_BYTES, 1, {"quality": quality, "subsampling": 0}) for quality in (90, 82, 72)),
-    *(("jpeg", MAX_BYTES, size, {"quality": 78, "subsampling": 0}) for size in (0.75, 0.5, 0.35)),
-)
+def _versions(image) -> Iterator[tuple]:
+    """How a picture may be stored, the best first: kind, the most bytes, image, options.
+
+    A chart and maps of few pixels have hardly more than 256 colours; only photographs come to JPEG, with full colour
+    resolution (subsampling=0), as else the edges of letters get a coloured rim.
+    """
+    yield "png", MAX_BYTES // 2, image, {}
+    yield "png", MAX_BYTES, image.quantize(256), {"optimize": True}
+    for size, quality in ((1, 90), (1, 82), (1, 72), (0.75, 78), (0.5, 78), (0.35, 78)):
+        smaller = image.resize((round(size * image.width), round(size * image.height)))
+        yield "jpeg", MAX_BYTES, smaller, {"quality": quality, "subsampling": 0}
 
 
 @contextmanager
@@ -160,18 +164,17 @@ def letters(colour: str) -> str:
     return "#" + "".join(f"{int(int(colour[i : i + 2], 16) * 0.65):02x}" for i in (1, 3, 5))
 
 
-def text_width(figure: MatplotlibFigure, texts, size: float) -> float:
+def text_width(figure: Figure, texts, size: float) -> float:
     """Inches of the widest of the texts, in this font size."""
-    renderer = figure.canvas.get_renderer()
     widths = []
     for text in texts:
         artist = figure.text(0, 0, text, fontsize=size)
-        widths.append(artist.get_window_extent(renderer).width / figure.dpi)
+        widths.append(artist.get_window_extent(figure.renderer).width / figure.dpi)
         artist.remove()
     return max(widths, default=0)
 
 
-def wrapped(figure: MatplotlibFigure, text: str, size: float, width: float) -> str:
+def wrapped(figure: Figure, text: str, size: float, width: float) -> str:
     """The text with each line that is wider than so many inches broken where it has spaces."""
     lines: list[str] = []
     for line in text.split("\n"):

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -72,14 +73,22 @@ def test_names_inside_are_its_own_and_all_there(kind):
 
 def test_panels_are_stored_once_in_their_own_pixels():
     html, _ = drawing(FIGURES["grid"]())
-    found = [image for image in parsed(html).iter("image") if image.get("height") != "1"]  # and the key to the colours
-    assert len(found) == 10
-    for image, expected in zip(found, IMAGES):
+    found = [(group, image) for group in parsed(html).iter("g") for image in group.findall("image")]
+    assert len(found) == 10 + 1  # and the key to the colours
+    used = re.findall(r'<use href="#([^"]+)"', html)
+    for (group, image), expected in zip(found, IMAGES):
         pixels = Image.open(io.BytesIO(base64.b64decode(image.get("href").split(",")[1]))).convert("RGB")
         np.testing.assert_array_equal(np.asarray(pixels), expected.permute(1, 2, 0).numpy())
-        assert "pixelated" in image.get("style")
-    used = re.findall(r'<use href="#([^"]+)"', html)
-    assert all(used.count(image.get("id")) == 2 for image in found)
+        assert "pixelated" in image.get("style") and used.count(group.get("id")) == 2
+
+
+def test_a_map_keeps_its_colours():
+    html, _ = drawing(grid([MAPS.abs()]))
+    image = next(parsed(html).iter("image"))
+    pixels = Image.open(io.BytesIO(base64.b64decode(image.get("href").split(",")[1])))
+    heat = (MAPS[0].abs() - MAPS[0].abs().min()) / (MAPS[0].abs().max() - MAPS[0].abs().min())
+    expected = matplotlib.colormaps["inferno"](heat.double().numpy(), bytes=True)[..., :3]
+    assert pixels.mode == "P" and np.abs(np.asarray(pixels.convert("RGB")).astype(int) - expected).max() <= 4
 
 
 def test_an_image_lies_where_matplotlib_draws_it(browser):

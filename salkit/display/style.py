@@ -144,7 +144,7 @@ def _versions(image) -> Iterator[tuple]:
     """
     yield "png", MAX_BYTES // 2, image, {}
     yield "png", MAX_BYTES, image.quantize(256), {"optimize": True}
-    for size, quality in ((1, 90), (1, 82), (1, 72), (0.75, 78), (0.5, 78), (0.35, 78)):
+    for size, quality in ((1, 90), (1, 82), (1, 72), (0.75, 80), (0.75, 66), (0.5, 80), (0.35, 80)):
         smaller = image.resize((round(size * image.width), round(size * image.height)))
         yield "jpeg", MAX_BYTES, smaller, {"quality": quality, "subsampling": 0}
 

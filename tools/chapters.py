@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 REFUSED = ROOT / "_build" / "refused"
 MAX_BYTES = 1_500_000
+# Texts in a cell's "mystnb" that have markers: where they stand, and under which names the twin keeps both versions.
+IN_METADATA = (("image", "alt", "shown"), ("figure", "caption", "caption_shown"))
 
 # What Jupyter writes after a run, less the version of Python: the record has that.
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3", "file_extension": ".py", "mimetype": "text/x-python"}
@@ -130,12 +132,9 @@ def assemble(source: Path, text: str, stored: NotebookNode) -> NotebookNode:
         cell.id = _sha(f"{cell.cell_type} {seen[name]} {name}")[:12]
         if cell.cell_type == "markdown":
             cell.source = links.plain(records.fill(cell.source, tree)[0])
-            continue
-        cells.fold(cell)
-        if records.IN_ALT.search(alt := _alt(cell)):
-            shown, _ = records.fill(alt, tree, records.IN_ALT)
-            cell.metadata["mystnb"]["image"]["alt"] = shown
-            cell.metadata["salkit"] = {"alt": alt, "shown": shown}
+        else:
+            cells.fold(cell)
+            _fill_metadata(cell, tree)
     aside = [
         {"source": cell.source, "outputs": cell.outputs, "execution_count": cell.execution_count}
         for cell in chain(*outputs.values())
@@ -148,6 +147,16 @@ def assemble(source: Path, text: str, stored: NotebookNode) -> NotebookNode:
     notebook.metadata["salkit"] = {**of_run, "written": contents(notebook), **kept}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def _fill_metadata(cell: NotebookNode, tree: dict) -> None:
+    """Fill the markers in what stands in a code cell's metadata, and keep there what it was filled from."""
+    for part, field, shown in IN_METADATA:
+        text = cell.metadata.get("mystnb", {}).get(part, {}).get(field, "")
+        if records.IN_ALT.search(text):
+            filled, _ = records.fill(text, tree, records.IN_ALT)
+            cell.metadata["mystnb"][part][field] = filled
+            cell.metadata.setdefault("salkit", {}).update({field: text, shown: filled})
 
 
 def _alt(cell: NotebookNode) -> str:
@@ -170,12 +179,13 @@ def _prose(cell: NotebookNode) -> str:
 
 
 def as_written(cell: NotebookNode) -> dict:
-    """A cell's metadata as the source has it: with the markers of its alt text, and without what an editor added."""
+    """A cell's metadata as the source has it: with the markers of its texts, and without what an editor added."""
     metadata = deepcopy({key: cell.metadata[key] for key in ("tags", "mystnb", "cellView") if key in cell.metadata})
     metadata = cells.unfold(metadata, cells.kind(cell))
     template = cell.metadata.get("salkit", {})
-    if template and _alt(cell) == template["shown"]:
-        metadata["mystnb"]["image"]["alt"] = template["alt"]
+    for part, field, shown in IN_METADATA:
+        if field in template and metadata.get("mystnb", {}).get(part, {}).get(field) == template[shown]:
+            metadata["mystnb"][part][field] = template[field]
     return metadata
 
 

@@ -1,9 +1,9 @@
 """What a chapter's text says of its results, held to the records in its notebook (``run.record``).
 
-A *marker* in the text is filled from a record: ``<!--r:A1.accuracy.fc:.1%-->60.7 %<!--/r-->``; in an alt text it is
-``{A1.accuracy.fc:.1%}``. Before the colon stands an expression over the records' names, after it a format of Python's,
-or ``±.2f`` for a value and half the width of its interval. A record has the parts ``value`` (meant where none is
-named), ``low``, ``high``, ``interval``, ``n``, ``count`` (of n), ``level`` and ``unit``.
+A *marker* in the text is filled from a record: ``<!--r:A1.accuracy.fc:.1%-->60.7 %<!--/r-->``; in an alt text and
+a caption it is ``{A1.accuracy.fc:.1%}``. Before the colon stands an expression over the records' names, after it a
+format of Python's, or ``±.2f`` for a value and half the width of its interval. A record has the parts ``value`` (meant
+where none is named), ``low``, ``high``, ``interval``, ``n``, ``count`` (of n), ``level`` and ``unit``.
 
 A sentence about a result ends in its id, ``<!--s:A1-fc-behind-->``, and ``book/evidence/NN.yml`` has for each id a
 predicate: an expression that is true of the stored records, and would be false if they were others.
@@ -242,7 +242,7 @@ def evidence_problems(text: str, tree: dict, evidence: Path) -> list[str]:
 
 
 def problems(text: str, notebook: NotebookNode, profile: str = "full") -> list[str]:
-    """What is wrong with the markers in the text and in the alt texts of a chapter."""
+    """What is wrong with the markers in the text, the alt texts and the captions of a chapter."""
     tree, _ = stored(notebook, profile)
     filled, found = fill(text, tree)
     if filled != text and profile == "full":
@@ -252,5 +252,6 @@ def problems(text: str, notebook: NotebookNode, profile: str = "full") -> list[s
         found.append("a marker has no end, or no beginning, <!--r:A1.accuracy:.1%-->...<!--/r-->")
     found += [f"{mark} begins a line, and makes HTML of it: put a word before" for mark in AT_LINE_START.findall(text)]
     for cell in notebook.cells:
-        found += fill(cell.metadata.get("salkit", {}).get("alt", ""), tree, IN_ALT)[1]
+        template = cell.metadata.get("salkit", {})
+        found += [problem for name in ("alt", "caption") for problem in fill(template.get(name, ""), tree, IN_ALT)[1]]
     return found

@@ -4,7 +4,7 @@ Attribution methods return signed, unnormalised maps. Everything that is done to
 looked at is done here, for each map on its own and never for a batch.
 """
 
-from .charts import curves, intervals
+from .charts import colours, curves, intervals
 from .compose import Thresholded, overlay, pictures, threshold
 from .html import Slider, slider
 from .normalise import heatmap, raw_range, reduce_channels
@@ -17,6 +17,7 @@ __all__ = [
     "Slider",
     "Table",
     "Thresholded",
+    "colours",
     "curves",
     "grid",
     "heatmap",

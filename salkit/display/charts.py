@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from ..errors import InputError
-from .style import GREY, INK, PALETTE, Figure, letters, styled
+from .style import GREY, INK, NARROW, PALETTE, Figure, letters, styled, text_width, wrapped
 
-_LINE_STYLES = ("-", "--", ":")  # After as many curves as there are colours, the next style.
+_LINE_STYLES = ("-", "--", ":")  # Where a colour comes again, the next style.
+_NAME = "name"  # What the name at the end of a line is called among all texts of a figure.
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name, to hand to all charts of a chapter as ``colours=``, so that they agree.
+
+    Args:
+        names: at most seven, without repeats, in the order of importance.
+
+    Raises:
+        InputError: more names than colours that can be told apart, or a name twice.
+
+    Example:
+        >>> from salkit import display
+        >>> display.colours(["gradcam", "edges"])
+        {'gradcam': '#0072b2', 'edges': '#d55e00'}
+    """
+    names = list(names)
+    if len(names) > len(PALETTE) or len(set(names)) < len(names):
+        raise InputError(
+            f"colours are for at most {len(PALETTE)} different names, not {len(names)}: {', '.join(names)}"
+        )
+    return dict(zip(names, PALETTE, strict=False))
 
 
 def curves(
@@ -27,6 +53,7 @@ def curves(
     percent: bool = False,
     xlog: bool = False,
     ylim: tuple[float, float] | None = None,
+    colours: Mapping[str, str] | None = None,
     size: tuple[float, float] = (6.4, 3.6),
 ) -> Figure:
     """Lines over a common axis, each named at its end, with shaded intervals where they are given.
@@ -42,6 +69,8 @@ def curves(
         percent: values are shares in [0, 1]; print them as percentages.
         xlog: logarithmic horizontal axis.
         ylim: range of the vertical axis.
+        colours: of the names, from `colours` or as ``"#rrggbb"``; two names of one colour get other line styles. By
+            default the first name has the first colour, and so on.
         size: inches.
 
     Raises:
@@ -77,8 +106,11 @@ def curves(
                 axes.minorticks_off()
         elif (x == x.round()).all():
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        drawn: list[str] = []
         for i, (name, (mean, *ends)) in enumerate(lines.items()):
-            colour, style = PALETTE[i % len(PALETTE)], _LINE_STYLES[i // len(PALETTE) % len(_LINE_STYLES)]
+            colour = PALETTE[i % len(PALETTE)] if colours is None else _colour(colours, name)
+            style = _LINE_STYLES[drawn.count(colour) % len(_LINE_STYLES)]
+            drawn.append(colour)
             axes.plot(x, mean, style, color=colour, label=name, marker="o" if len(x) <= 12 else None, markersize=4)
             if ends:
                 axes.fill_between(x, ends[0], ends[1], color=colour, alpha=0.18, linewidth=0)
@@ -92,6 +124,7 @@ def curves(
             axes.annotate(chance_label, (0, chance), xycoords=axes.get_yaxis_transform(), xytext=(3, 3),
                           textcoords="offset points", fontsize=8.5, color=GREY)  # fmt: skip
         _name_lines(figure, axes)
+    figure.narrow = partial(_narrow_curves, figure, axes)
     return figure
 
 
@@ -104,6 +137,7 @@ def intervals(
     chance_label: str = "chance",
     percent: bool = False,
     xlim: tuple[float, float] | None = None,
+    colours: Mapping[str, str] | None = None,
     width: float = 6.4,
 ) -> Figure:
     """A dot for each mean with its interval as a whisker, one row for each name, in the given order.
@@ -117,6 +151,7 @@ def intervals(
         chance_label: what the dashed line is called.
         percent: values are shares in [0, 1]; print them as percentages.
         xlim: range of the axis.
+        colours: of the names, from `colours` or as ``"#rrggbb"``; by default one for all.
         width: inches; the height follows the number of rows.
 
     Raises:
@@ -146,8 +181,11 @@ def intervals(
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         y = np.arange(len(rows))
-        axes.hlines(y, low, high, color=PALETTE[0], linewidth=2.2, alpha=0.55)
-        axes.plot(mean, y, "o", color=PALETTE[0], markersize=6.5)
+        inks = [PALETTE[0] if colours is None else _colour(colours, name) for name in rows]
+        axes.hlines(y, low, high, color=inks, linewidth=2.2, alpha=0.55)
+        for ink in dict.fromkeys(inks):
+            chosen = np.array([ink == other for other in inks])
+            axes.plot(mean[chosen], y[chosen], "o", color=ink, markersize=6.5)
         axes.set(xlabel=xlabel, yticks=y, ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticklabels([f"{name}  (n = {row.n:,})" for name, row in rows.items()], fontsize=9.5)
         axes.margins(x=0.05)
@@ -162,7 +200,61 @@ def intervals(
                           textcoords="offset points", fontsize=8.5, color=GREY, ha="center")  # fmt: skip
         if title:
             axes.set_title(title, pad=18 if chance is not None else 10)
+    figure.narrow = partial(_narrow_intervals, figure, axes)
     return figure
+
+
+@contextmanager
+def _narrow(figure, axes, height: float):
+    """The figure at a phone's width: its title and the name of its axis broken, all else as it was."""
+    size = tuple(figure.get_size_inches())
+    texts = {text: text.get_text() for text in (axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title)}
+    with styled():
+        for text, words in texts.items():
+            room = height if text is axes.yaxis.label else NARROW
+            text.set_text(wrapped(figure, words, text.get_fontsize(), 0.9 * room))
+        figure.set_size_inches(NARROW, height)
+        yield
+    for text, words in texts.items():
+        text.set_text(words)
+    figure.set_size_inches(size)
+
+
+@contextmanager
+def _narrow_curves(figure, axes):
+    """Names at the ends of lines would take a third of a phone: they stand in a legend below."""
+    lines = _named(axes)
+    with _narrow(figure, axes, max(2.6, 0.85 * figure.get_figheight())):
+        if len(lines) > 1:
+            _forget_names(axes)
+            longest = text_width(figure, [line.get_label() for line in lines], 9.5) + 0.55
+            below = axes.bbox.y0 - axes.get_tightbbox(figure.renderer).y0 + 6
+            place = axes.transAxes + ScaledTranslation(0, -below / figure.dpi, figure.dpi_scale_trans)
+            axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=place, borderaxespad=0,
+                        ncols=max(1, int((NARROW - 0.6) / longest)), labelcolor=INK)  # fmt: skip
+        yield
+    if len(lines) > 1:
+        with styled():
+            _name_lines(figure, axes)
+
+
+@contextmanager
+def _narrow_intervals(figure, axes):
+    """Names beside the rows would take half of a phone: they stand above them."""
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    with _narrow(figure, axes, figure.get_figheight() + 0.2 * len(names)):
+        axes.tick_params(axis="y", labelleft=False)
+        written = [
+            axes.text(0, y - 0.22, name, transform=axes.get_yaxis_transform(), fontsize=9.5, va="bottom")
+            for y, name in zip(axes.get_yticks(), names, strict=True)
+        ]
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high - 0.3)
+        yield
+        axes.set_ylim(low, high)
+        for text in written:
+            text.remove()
+        axes.tick_params(axis="y", labelleft=True)
 
 
 def _vector(values, name: str) -> np.ndarray:
@@ -202,7 +294,8 @@ def _percent(limits) -> PercentFormatter:
 
 def _name_lines(figure, axes) -> None:
     """Names at the ends of the lines, moved apart where they would touch; a legend where that isn't enough."""
-    lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
+    _forget_names(axes)
+    lines = _named(axes)
     if len(lines) == 1:
         return  # The vertical axis says what it is.
     figure.draw_without_rendering()
@@ -220,7 +313,23 @@ def _name_lines(figure, axes) -> None:
         return _legend(axes)
     for line, place in zip(lines, places, strict=True):
         axes.annotate(line.get_label(), (1, place), xycoords="axes fraction", xytext=(6, 0), va="center",
-                      textcoords="offset points", color=letters(line.get_color()), fontsize=9.5)  # fmt: skip
+                      textcoords="offset points", color=letters(line.get_color()), fontsize=9.5, gid=_NAME)  # fmt: skip
+
+
+def _named(axes) -> list:
+    return [line for line in axes.get_lines() if not line.get_label().startswith("_")]
+
+
+def _forget_names(axes) -> None:
+    for old in [axes.get_legend(), *(text for text in axes.texts if text.get_gid() == _NAME)]:
+        if old:
+            old.remove()
+
+
+def _colour(colours: Mapping[str, str], name: str) -> str:
+    if name not in colours:
+        raise InputError(f"colours has none for {name!r}; it has: {', '.join(colours)}")
+    return colours[name]
 
 
 def _spread(places: np.ndarray, step: float) -> np.ndarray:

@@ -13,11 +13,15 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from ..errors import InputError
 from .compose import pictures
-from .style import DPI
+from .drawing import drawing
+from .style import DPI, Figure
 
 _STYLE = """
 .salkit-slider{margin:1em 0;max-width:100%;color:inherit;font:inherit}
-.salkit-slider [hidden]{display:none!important}
+.salkit-slider .salkit-fallback,.salkit-slider img[hidden]{display:none!important}
+.salkit-frames{display:grid;justify-items:start}
+.salkit-frames>*{grid-area:1/1;min-width:0;max-width:100%}
+.salkit-frames>div[hidden]{display:block!important;visibility:hidden}
 .salkit-slider img{display:block;max-width:100%;height:auto;margin:0;border-radius:0}
 .salkit-slider img{padding:0!important;background:#fff!important;filter:none!important}
 .salkit-slider label{display:flex;flex-wrap:wrap;align-items:center;gap:.2em .8em;margin-top:.5em;max-width:40em}
@@ -28,9 +32,9 @@ _STYLE = """
 # In the handler rather than in a script element: some notebooks put HTML into the page in a way that runs no
 # scripts, and "this" finds the right slider when a page has several, or one twice.
 _HANDLER = (
-    "var box=this.closest('.salkit-slider'),at=+this.value;"
-    "box.querySelectorAll('img').forEach(function(frame,i){frame.hidden=i!==at});"
-    "var label=box.querySelectorAll('img')[at].dataset.label;"
+    "var box=this.closest('.salkit-slider'),at=+this.value,frames=box.querySelectorAll('.salkit-frame');"
+    "frames.forEach(function(frame,i){frame.hidden=i!==at});"
+    "var label=frames[at].dataset.label;"
     "box.querySelector('output').textContent=label;this.setAttribute('aria-valuetext',label)"
 )
 
@@ -101,22 +105,41 @@ def slider(frames: Sequence, labels: Sequence[str], title: str = "", alt: str | 
         texts = [str(text) for text in alt]
         if len(texts) != len(labels) or not all(text.strip() for text in texts):
             raise InputError(f"alt must be one text, or one for each of the {len(labels)} frames")
-    images = _same_size([_pixels(frame, f"frame {i}") for i, frame in enumerate(frames)])
-    return Slider(_html(images, labels, title, texts), labels)
+    if all(isinstance(frame, Figure) for frame in frames):
+        shown = _drawings(frames, labels, texts)
+    else:
+        shown = _images([_pixels(frame, f"frame {i}") for i, frame in enumerate(frames)], labels, texts)
+    return Slider(_html(shown, labels, title, texts), labels)
 
 
-def _html(images: list[np.ndarray], labels, title: str, texts) -> str:
+def _drawings(frames: list[Figure], labels, texts) -> str:
+    """The frames as drawings, in the colours of the page. A site that takes them out leaves a picture of the first."""
+    first = _data_url(_pixels(frames[0], "frame 0"))
+    return f'<img class="salkit-fallback" src="{first}" alt="{escape(texts[0])}">\n' + "\n".join(
+        f'<div class="salkit-frame" data-label="{escape(label)}"{" hidden" if i else ""}>'
+        f"{drawing(frame, text)[0]}</div>"
+        for i, (frame, label, text) in enumerate(zip(frames, labels, texts, strict=True))
+    )
+
+
+def _images(images: list[np.ndarray], labels, texts) -> str:
+    images = _same_size(images)
     height, width = images[0].shape[:2]
     # "dark-light" tells the book's theme that the image needs no help in dark mode.
-    tags = "\n".join(
-        f'<img class="dark-light" src="{_data_url(image)}" width="{width}" height="{height}" '
+    return "\n".join(
+        f'<img class="salkit-frame dark-light" src="{_data_url(image)}" width="{width}" height="{height}" '
         f'alt="{escape(text)}" data-label="{escape(label)}"{" hidden" if i else ""}>'
         for i, (image, label, text) in enumerate(zip(images, labels, texts, strict=True))
     )
+
+
+def _html(frames: str, labels, title: str, texts) -> str:
     first = escape(labels[0])
     return f"""<div class="salkit-slider" role="group" aria-label="{escape(title or texts[0])}">
 <style>{_STYLE}</style>
-{tags}
+<div class="salkit-frames">
+{frames}
+</div>
 <label><span>{escape(title)}</span>
 <input type="range" min="0" max="{len(labels) - 1}" value="0" step="1" autocomplete="off"\
  aria-label="{escape(title or "frame")}" aria-valuetext="{first}" oninput="{escape(_HANDLER)}">

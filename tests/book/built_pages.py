@@ -10,6 +10,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.links, self.alts, self.rels, self.properties = set(), [], [], {}, {}
+        self._said: str | None = None  # the name of the drawing whose title or description comes next
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -21,10 +22,25 @@ class Page(HTMLParser):
         mark = "logo" in attributes.get("class", "") + attributes.get("src", "")[:80]
         if tag == "img" and not mark:
             self.alts.append((attributes.get("alt") or "", attributes.get("src")))
+        # Of the two arrangements of a drawing, the wide one; both say the same.
+        if tag == "svg" and attributes.get("class") == "salkit-wide":
+            name = attributes.get("aria-labelledby", "").split(" ")[0]
+            self.alts.append((attributes.get("aria-label") or "", name))
+        if tag in ("title", "desc") and self.alts and attributes.get("id", "").startswith("salkit-"):
+            self._said = attributes["id"] if "-wide-" in attributes["id"] else None
         if tag == "link" and "rel" in attributes:
             self.rels[attributes["rel"]] = attributes["href"]
         if tag == "meta":
             self.properties[attributes.get("property") or attributes.get("name")] = attributes.get("content")
+
+    def handle_data(self, data):
+        if self._said:
+            alt, name = self.alts[-1]
+            self.alts[-1] = (f"{alt} {data}".strip(), name)
+
+    def handle_endtag(self, tag):
+        if tag in ("title", "desc"):
+            self._said = None
 
 
 @cache

@@ -56,6 +56,8 @@ run = course.start()
 mystnb:
   image:
     alt: 'A line to {A1.accuracy.fc:.0%}, {A1.winner} is ahead.'
+  figure:
+    caption: '{A1.winner} at {A1.accuracy.fc:.0%}.'
 ---
 accuracy = {"fc": course.proportion(607, 1000), "cnn": course.proportion(7, 80)}
 change = Interval(-0.123, -0.15, -0.1, 80)
@@ -141,7 +143,8 @@ def test_execute_fills_text_twin_and_alt_text(executed):
     assert "{A1.accuracy.fc:.0%}, {A1.winner} is" in text, "the source keeps the marker of an alt text"
     twin = chapters.read_twin(executed)
     assert records.bare(twin.cells[0].source) in records.bare(text)
-    assert chapters.code_cells(twin)[2].metadata["mystnb"]["image"]["alt"] == "A line to 61 %, FC is ahead."
+    shown = chapters.code_cells(twin)[2].metadata["mystnb"]
+    assert shown["image"]["alt"] == "A line to 61 %, FC is ahead." and shown["figure"]["caption"] == "FC at 61 %."
     assert chapters.problems(executed) == []
 
 

@@ -37,7 +37,9 @@ def test_every_figure_is_a_link_to_its_file(html, name):
     figures = re.findall(r'(<a [^>]*>)?\s*<img [^>]*src="([^"]*_images/[^"]*)"', text)
     for link, source in figures:
         assert 'class="enlarge' in link and f'href="{source}"' in link
-    assert len(figures) == text.count('class="enlarge')
+    drawings = re.findall(rf'<a class="enlarge[^>]*href="([^"]*{FRAMES}/[^"]+)"><div class="salkit-figure">', text)
+    assert all((html / name).parent.joinpath(picture).is_file() for picture in drawings)
+    assert len(figures) + len(drawings) == text.count('class="enlarge')
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -46,7 +48,8 @@ def test_the_frames_of_sliders_are_files_with_the_bytes_of_the_notebook(html, na
     text = page.read_text()
     outputs = [output for cell in chapters.code_cells(chapters.read_twin(CHAPTERS[name])) for output in cell.outputs]
     html_outputs = " ".join(output.get("data", {}).get("text/html", "") for output in outputs)
-    stored = re.findall(r'src="data:image/\w+;base64,([^"]+)"', html_outputs)
-    frames = re.findall(rf'src="(../{FRAMES}/[^"]+)"', text)
+    html_outputs = re.sub(r'<img class="salkit-fallback"[^>]*>', "", html_outputs)
+    stored = re.findall(r'<img [^>]*src="data:image/\w+;base64,([^"]+)"', html_outputs)
+    frames = re.findall(rf'<img [^>]*src="(../{FRAMES}/[^"]+)"', text)
     assert [base64.b64decode(frame) for frame in stored] == [(page.parent / frame).read_bytes() for frame in frames]
     assert not re.search(r"<img [^>]*data:image", text)

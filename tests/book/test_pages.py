@@ -5,6 +5,7 @@ states; the tests then ask one thing each about what was seen.
 """
 
 import io
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +96,21 @@ COLOURS = """() => [...document.querySelectorAll(".bd-content img")].flatMap((im
     return changes;
 }).filter((change) => change !== "none")"""
 
+IMAGES = (".cell_output img", "a.enlarge img", "a.enlarge .salkit-wide use")
+
+# What a figure says to those who don't see it, and the frames of a slider. Figures that were stored before they were
+# drawings are images.
+SAYS = """figure => {
+    const drawing = figure.querySelector("svg.salkit-wide");
+    const said = [...drawing?.querySelectorAll(":scope > title, :scope > desc") ?? []];
+    return drawing ? said.map((one) => one.textContent).join(" ") : figure.querySelector("img").alt;
+}"""
+
+
+def frames(slider):
+    return slider.locator(".salkit-frame" if slider.locator(".salkit-frame").count() else "img")
+
+
 # The theme waits half a second before it lets Tab stop at what has come to scroll; a busy machine takes longer.
 TAB_STOPS = """async () => {
     const boxes = [...document.querySelectorAll("pre, .output, .pst-scrollable-table-container")];
@@ -128,7 +144,9 @@ ON_PAPER = """() => {
         if (box.height && getComputedStyle(image).breakInside !== "avoid") say(image, "may be cut");
     }
     for (const slider of document.querySelectorAll(".salkit-slider")) {
-        const frames = [...slider.querySelectorAll("img")].filter((image) => image.getBoundingClientRect().height);
+        // Those of sliders from before they had frames of their own kind are images.
+        const all = slider.querySelectorAll(slider.querySelector(".salkit-frame") ? ".salkit-frame" : "img");
+        const frames = [...all].filter((frame) => frame.getBoundingClientRect().height);
         if (frames.length !== 1 || !shown(slider.querySelector("output"))) say(slider, "not one frame with its label");
     }
     for (const block of document.querySelectorAll(".bd-article pre"))
@@ -196,7 +214,7 @@ def observe(browser, address, sidebar=True):
 
     page.keyboard.press("Tab")  # From now on the focus is shown, as it is to everybody who uses the keyboard.
     seen["keyboard"] = page.evaluate(KEYBOARD)
-    images = page.locator(".bd-article .cell_output img:visible, .bd-article a.enlarge img:visible")
+    images = page.locator(", ".join(f".bd-article {image}:visible" for image in IMAGES))
     chosen = [images.first, images.last] if images.count() else []
     light = [pixels(image) for image in chosen]
 
@@ -423,8 +441,8 @@ def test_a_quiz_is_answered_by_keyboard(visit, name):
 def test_sliders_and_figures_are_used_by_keyboard(visit, name):
     page = visit(name)
     for slider in page.locator(".salkit-slider").all():
-        shown, label = slider.locator("img:visible"), slider.locator("output")
-        labels = slider.locator("img").evaluate_all("images => images.map(image => image.dataset.label)")
+        shown, label = frames(slider).and_(page.locator(":not([hidden])")), slider.locator("output")
+        labels = frames(slider).evaluate_all("frames => frames.map(frame => frame.dataset.label)")
         slider.locator("input").focus()
         for key, expected in (("ArrowRight", labels[1]), ("End", labels[-1]), ("Home", labels[0])):
             page.keyboard.press(key)
@@ -432,12 +450,13 @@ def test_sliders_and_figures_are_used_by_keyboard(visit, name):
             assert slider.locator("input").get_attribute("aria-valuetext") == expected
 
     figure = page.locator("a.enlarge").first
-    small, dialog = figure.locator("img").bounding_box(), page.locator("dialog.enlarged")
+    small = figure.get_by_role("img").and_(page.locator(":visible")).first.bounding_box()
+    dialog = page.locator("dialog.enlarged")
     figure.focus()
     page.keyboard.press("Enter")
-    large = dialog.locator("img").bounding_box()
+    large = dialog.get_by_role("img").bounding_box()
     assert large["width"] * large["height"] > 1.2 * small["width"] * small["height"]
-    assert dialog.locator("img").get_attribute("alt") == figure.locator("img").get_attribute("alt")
+    assert dialog.locator("p").text_content() == figure.evaluate(SAYS)
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
     assert page.evaluate("document.activeElement.classList.contains('enlarge')"), "the focus goes back to the figure"
@@ -447,9 +466,9 @@ def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
     page = visit(CHAPTERS[1], viewport=PHONE, color_scheme="dark")
     figure, dialog = page.locator("a.enlarge").first, page.locator("dialog.enlarged")
     figure.scroll_into_view_if_needed()
-    small = figure.locator("img").bounding_box()
+    small = figure.get_by_role("img").first.bounding_box()
     figure.click()
-    large = dialog.locator("img")
+    large = dialog.get_by_role("img")
     assert large.bounding_box()["height"] > 1.2 * small["height"]
     assert large.evaluate("image => getComputedStyle(image).filter") == "none", "dark mode dims it"
     page.evaluate(AXE)
@@ -461,12 +480,12 @@ def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
 def test_a_frame_of_a_slider_is_enlarged_by_a_click_and_by_enter(visit):
     page = visit(CHAPTERS[1], viewport=PHONE)
     slider, dialog = page.locator(".salkit-slider").first, page.locator("dialog.enlarged")
-    frame = slider.locator("img:visible")
-    small, text = frame.bounding_box(), frame.get_attribute("alt")
+    frame = frames(slider).first
+    small, label = frame.bounding_box(), frame.get_attribute("data-label")
     for open_it in (frame.click, lambda: slider.locator("input").press("Enter")):
         open_it()
-        assert dialog.locator("img").bounding_box()["height"] > 1.2 * small["height"]
-        assert dialog.locator("img").get_attribute("alt") == text
+        assert dialog.get_by_role("img").bounding_box()["height"] > 1.2 * small["height"]
+        assert dialog.locator("p").text_content().endswith(label)
         page.keyboard.press("Escape")
         dialog.wait_for(state="detached")
     assert page.evaluate("document.activeElement.type") == "range", "the focus goes back to the slider"
@@ -477,7 +496,7 @@ def test_without_scripts_a_figure_leads_to_its_file_and_the_text_is_there(browse
     page.goto((html / f"{CHAPTERS[1]}.html").as_uri())
     assert page.locator(".bd-article h1").is_visible()
     page.locator("a.enlarge").first.click()
-    page.wait_for_url("**/_images/*")
+    page.wait_for_url(re.compile("/(_images|_frames)/"))
     assert remote(page) == []
     page.context.close()
 

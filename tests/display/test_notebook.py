@@ -1,6 +1,10 @@
 """What a notebook stores when a figure or a slider is the last value of a cell."""
 
+import base64
+
 import pytest
+
+from salkit.display.drawing import MIME
 
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient, which comes with the book's requirements")
 nbformat = pytest.importorskip("nbformat", reason="needs nbformat, which comes with the book's requirements")
@@ -22,7 +26,9 @@ def test_a_figure_is_shown_once(backend):
     )
     assert making == []
     (output,) = showing
-    assert set(output.data) == {"image/png", "text/plain"}
+    assert set(output.data) == {"image/png", MIME, "text/plain"}
+    assert set(output.metadata) == {"image/png", MIME}
+    assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
     (output,) = sliding
     assert set(output.data) == {"text/html", "text/plain"}
     assert output.data["text/plain"] == "<Slider with 2 frames: one … two>"

@@ -68,9 +68,15 @@ def test_large_frames_are_compressed_harder():
     assert len(frame["src"]) < 400 * 500 * 3
 
 
-def test_figures_become_frames_of_one_size():
+def test_figures_are_drawn_and_images_have_one_size():
     small, large = grid([torch.rand(1, 8, 8)]), grid([torch.rand(2, 8, 8)], row_labels=["long label"])
-    frames = Reader(slider([small, large], ["a", "b"], title="t").html).all("img")
+    reader = Reader(slider([small, large], ["a", "b"], title="t").html)
+    frames = [tag for tag in reader.all("div") if tag.get("class") == "salkit-frame"]
+    assert [frame["data-label"] for frame in frames] == ["a", "b"]
+    assert {svg["aria-label"] for svg in reader.all("svg") if svg.get("role") == "img"} == {"t: a", "t: b"}
+    other = grid([torch.rand(2, 8, 8)])
+    other.__class__ = type(other).__mro__[1]  # a matplotlib figure of somebody else's becomes an image
+    frames = Reader(slider([torch.rand(3, 40, 60), other], ["a", "b"], title="t").html).all("img")
     assert decode(frames[0]["src"]).shape == decode(frames[1]["src"]).shape
     assert (decode(frames[0]["src"])[:, -5:] == 255).all()
     assert frames[0]["alt"] == "t: a"

@@ -54,10 +54,10 @@ run = course.start()
 ```{code-cell} ipython3
 ---
 mystnb:
-  image:
-    alt: 'A line to {A1.accuracy.fc:.0%}, {A1.winner} is ahead.'
   figure:
     caption: '{A1.winner} at {A1.accuracy.fc:.0%}.'
+  image:
+    alt: 'A line to {A1.accuracy.fc:.0%}, {A1.winner} is ahead.'
 ---
 accuracy = {"fc": course.proportion(607, 1000), "cnn": course.proportion(7, 80)}
 change = Interval(-0.123, -0.15, -0.1, 80)

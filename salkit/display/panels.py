@@ -69,7 +69,8 @@ def grid(
             is a negative value in one of its maps.
         cmap: name of a matplotlib colour map for all the maps, in place of the default.
         scale: which maps share a scale, so that equal values have equal colours: ``"shared"``, all of them;
-            ``"row"``, those of a row. The range is then printed once: in the key, or under the row's label.
+            ``"row"``, those of a row. Such a scale includes zero, and its range is printed once: in the key, or under
+            the row's label.
         outlines: bool ``(H, W)`` masks in the shape of ``rows``, ``None`` for none: their contours are drawn over
             the panels. A mask finer or coarser than its panel is stretched over it.
         values: write the values into the cells of maps of at most 8 x 8.
@@ -183,7 +184,9 @@ def _scaled(panels, row_signed: list[bool], scale: str | None) -> list[list[np.n
     """The panels with their maps in [0, 1], or [-1, 1] where the row is signed."""
     result = [list(row) for row in panels]
     for group in filter(None, _groups(panels, scale)):
-        together = np.concatenate([panels[i][j].ravel() for i, j in group])
+        # A scale that several maps share begins at zero: the darkest colour is no relevance, and not the least there is.
+        zero = [np.zeros(1)] if scale else []
+        together = np.concatenate([*(panels[i][j].ravel() for i, j in group), *zero])
         heat = heatmap(torch.as_tensor(together)[None, None], signed=row_signed[group[0][0]]).numpy().ravel()
         for i, j in group:
             count = panels[i][j].size
@@ -260,8 +263,9 @@ def _texts(panels, row_labels, column_labels, titles, title, row_signed, scale, 
     ranges = [[""] * len(row) for row in panels]
     titles = [[text or "" for text in row] for row in titles or ranges]
     for group in filter(None, _groups(panels, scale) if show_range else []):
-        low = min(panels[i][j].min() for i, j in group)
-        high = max(panels[i][j].max() for i, j in group)
+        zero = [0.0] if scale else []
+        low = min([*(panels[i][j].min() for i, j in group), *zero])
+        high = max([*(panels[i][j].max() for i, j in group), *zero])
         i, j = group[0]
         if scale == "shared":
             top = max(abs(low), abs(high))
@@ -322,7 +326,8 @@ def _measured(figure, panels, texts: _Texts, cell: float | None) -> _Layout:
 
 def _measured_narrow(figure, texts: _Texts, wide: _Layout) -> _Layout:
     """For a phone: as many panels beside each other as can be told apart, and all lines of a row equally long."""
-    fitting = max(1, int((NARROW + _GAP) / (min(wide.width, _SMALLEST) + _GAP)))
+    smallest = _SMALLEST * max(1, wide.width / wide.height)
+    fitting = max(1, int((NARROW + _GAP) / (min(wide.width, smallest) + _GAP)))
     columns = math.ceil(len(texts.columns) / math.ceil(len(texts.columns) / fitting))
     width = min((NARROW + _GAP) / columns - _GAP, max(wide.width, 1.28))
     rows = [" ".join(text.split("\n")) for text in texts.rows]

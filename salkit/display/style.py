@@ -16,7 +16,7 @@ DPI = 100  # Dots to an inch of a figure as it is shown.
 SHARP = 2  # Dots drawn for each that is shown: screens of phones and new laptops have them.
 NARROW = 3.4  # Inches for a figure on a phone.
 CRISP = 64  # Images of at most so many pixels are maps or icons: shown with hard edges, kept to the last bit.
-MAX_BYTES = 110_000  # Of a picture, 150 kB once a notebook has made text of it.
+MAX_BYTES = 75_000  # Of a picture, 100 kB once a notebook has made text of it; the drawing beside it takes as much.
 OUTLINE = "outline"  # What outlines are called among all artists of a figure.
 INK, GREY, LINE = "#222222", "#666666", "#dddddd"
 

@@ -14,6 +14,7 @@ from ..data import CIFAR10_CLASSES, ImageSet, scenes
 from ..errors import InputError
 from ..evaluation import by_deletion, by_insertion, on_mask
 from ..reporting import CONTROLS, METHODS_SHOWN
+from ..reporting.subjects import check_methods
 
 SCORES = {
     "mass": on_mask(evaluation.relevance_mass),
@@ -54,8 +55,7 @@ def on_scenes(
             f"the network doesn't know the classes that Scenes draws ({', '.join(CIFAR10_CLASSES)}): "
             "give such a network, or call salkit.compare with images and masks of your own"
         )
-    if unknown := [name for name in methods or () if name not in METHODS]:
-        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+    check_methods(methods or ())
     data = scenes(n, size=size, seed=seed, classes=names)
     if methods is None:
         image = data[:1].pixels().to(device_of(model))

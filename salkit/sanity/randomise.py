@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from .._state import copied, run, untouched
 from ..attribution.core import generator_of
 from ..data import ImageSet
-from ..errors import InputError
+from ..errors import InputError, require
 
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -207,10 +207,8 @@ def _own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _check(model: nn.Module, layers: list[str], init: str, std: float) -> None:
-    if init not in ("normal", "own", "permute"):
-        raise InputError(f"init must be 'normal', 'own' or 'permute', not {init!r}")
-    if not std > 0:
-        raise InputError(f"std must be positive, not {std}")
+    require("init", init, init in ("normal", "own", "permute"), "'normal', 'own' or 'permute'")
+    require("std", std, std > 0, "positive")
     if any(isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_packed_params") for part in model.modules()):
         raise InputError("TorchScript and quantised models hide weights: randomise the model that it was made of")
     if not layers:

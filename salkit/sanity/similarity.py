@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 # Map values worked on at a time: 2 MiB of float64 for each intermediate result, which stay in the cache.
 _CHUNK = 2**18
@@ -92,8 +92,7 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float) -> Tensor:
         >>> round(sanity.ssim(a, 1 - a, data_range=1.0).item(), 2)
         -0.95
     """
-    if not data_range > 0:
-        raise InputError(f"data_range must be positive, not {data_range}")
+    require("data_range", data_range, data_range > 0, "positive")
     a, b = _pair(a, b)
     a, b = _plane(a), _plane(b)
     if min(a.shape[1:]) < _WINDOW:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from ...errors import InputError
+from ...errors import InputError, require
 from ...models import ARCHITECTURES
 from .images import DATASETS, Images
 from .options import Options
@@ -61,8 +61,7 @@ class Recipe:
         Raises:
             InputError: fewer than one; now, and not after the stages before.
         """
-        if epochs < 1:
-            raise InputError(f"epochs must be at least 1, not {epochs}")
+        require("epochs", epochs, epochs >= 1, "at least 1")
         *before, last = self.stages
         return replace(self, stages=(*before, last._replace(fit={**last.fit, "epochs": epochs})))
 

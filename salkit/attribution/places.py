@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 
@@ -21,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from .. import targets
 from ..errors import NoTargetLayerError
-from .core import call, gradient_of, layers_of, wide
+from .core import call, flat, gradient_of, layers_of, wide
 
 _CONVOLUTIONS = {f"conv{transposed}{n}d" for transposed in ("", "_transpose") for n in (1, 2, 3)}
 _MAX_POOLS = {f"max_pool{n}d{end}" for n in (1, 2, 3) for end in ("", "_with_indices")}
@@ -79,7 +80,6 @@ class Place:
         if values.shape[0] != rows:
             raise UnsteadyError
         return values.flatten(2)
-
 
 
 class UnsteadyError(NoTargetLayerError):
@@ -312,7 +312,7 @@ class Trace(_Calls):
 
     def _inherit(self, given: tuple, out: Tensor) -> None:
         """The order of what a function got, where it leaves the positions as they are."""
-        for value in _flat(given):
+        for value in flat(given):
             known = self._known.get(id(value))
             if known is None or known.order is None or known.tensor() is not value or value.ndim != out.ndim:
                 continue
@@ -381,11 +381,8 @@ def named_place(model: nn.Module, x: Tensor, name: str, module: nn.Module) -> Pl
     Takes one sample, and two forward passes.
     """
     trace, ended = Trace(x), []
-    handle = module.register_forward_hook(lambda _m, _i, output: ended.append(trace.number_of(output)))
-    try:
+    with module.register_forward_hook(lambda _m, _i, output: ended.append(trace.number_of(output))):
         trace.run(model, x)
-    finally:
-        handle.remove()
     place = next((place for place in trace.places()[0] if ended and place.call == ended[0]), None)
     if place is None or (place.certain and not trace.turned) or that_lie_so(model, x, [place]):
         return place
@@ -459,14 +456,6 @@ def _alike(grid, around) -> bool:
     """Whether the axes are those of the inputs, made smaller by about the same factor each."""
     factors = [size / small for size, small in zip(around, grid)]
     return min(factors) >= 0.5 and max(factors) <= 2.5 * min(factors)
-
-
-def _flat(values):
-    for value in values:
-        if isinstance(value, (tuple, list)):
-            yield from value
-        else:
-            yield value
 
 
 def _that_matter(model: nn.Module, x: Tensor, target, places: list[Place]) -> list[Place]:
@@ -560,15 +549,12 @@ def why_none(model: nn.Module) -> str:
 def _which_to_pass(model: nn.Module, x: Tensor, number: int, shape: tuple[int, ...]) -> str:
     """Names the first module that ends after the call of this number."""
     trace, ended = Trace(x), []
-    handles = [
-        module.register_forward_hook(lambda _m, _i, _o, name=name: ended.append((name, trace.calls)))
-        for name, module in layers_of(model).items()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in layers_of(model).items():
+            hooks.enter_context(
+                module.register_forward_hook(lambda _m, _i, _o, name=name: ended.append((name, trace.calls)))
+            )
         trace.run(model, x)
-    finally:
-        for handle in handles:
-            handle.remove()
     name = next((name for name, calls in ended if calls > number), "")
     example = "t.transpose(1, 2)" if x.ndim == 3 else "t[:, 1:].transpose(1, 2).unflatten(2, (height, width))"
     return (

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..errors import NotDifferentiableError
-from .core import wide
+from .core import flat, wide
 
 
 def _named(names: str, *holders) -> set[Callable]:
@@ -168,7 +168,7 @@ class Rescale(TorchFunctionMode):
         return (out, where) if function is with_indices or kwargs.get("return_indices") else out
 
     def _product(self, function, args, kwargs):
-        factors = [value for value in _flat((*args, *kwargs.values())) if _varies(value)]
+        factors = [value for value in flat((*args, *kwargs.values())) if _varies(value)]
         if len(factors) != 2:
             return function(*args, **kwargs)
         with torch.no_grad():
@@ -232,14 +232,6 @@ def _first(args: tuple, kwargs: dict):
     if args:
         return args[0], args[1:], kwargs
     return kwargs["input"], (), {name: value for name, value in kwargs.items() if name != "input"}
-
-
-def _flat(values):
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _flat(value)
-        else:
-            yield value
 
 
 def _swap(function, args, kwargs, values: list[Tensor]):

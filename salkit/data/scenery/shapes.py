@@ -45,9 +45,8 @@ def capsule(x, y, x0, y0, x1, y1, r0, r1=None):
     return length(px - along * dx, py - along * dy) - radius
 
 
-def stroke(x, y, start, bend, end, r0, r1=None, pieces=5):
+def stroke(x, y, start, bend, end, r0, r1, pieces=5):
     """A thick curve from ``start`` to ``end``, drawn towards ``bend`` (a quadratic Bezier curve, in capsules)."""
-    r1 = r0 if r1 is None else r1
     t = [i / pieces for i in range(pieces + 1)]
     curve = [tuple((1 - s) ** 2 * start[k] + 2 * s * (1 - s) * bend[k] + s**2 * end[k] for k in (0, 1)) for s in t]
     knots = [(point, r0 + s * (r1 - r0)) for s, point in zip(t, curve, strict=True)]

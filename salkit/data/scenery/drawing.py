@@ -268,7 +268,8 @@ def _draw(painter, d: Draws, size: int, cx, cy, scale):
     y = (cosine * sy - sine * sx) * stretch
     x = np.where(flip, -x, x)
     canvas = Canvas(x, y)
-    painter(canvas, d)
+    for stroke in painter(d):
+        stroke(canvas)
 
     rows = np.arange(len(d))[:, None, None] * len(INKS) + canvas.ink
     rgb = ink.reshape(-1, 3)[rows]

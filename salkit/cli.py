@@ -473,10 +473,10 @@ def _compare(arguments, _command) -> None:
 
     model, size = load_model(arguments.model, preferred_device())
     trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=arguments.methods)
-    table = compare(model, trials.data, trials.methods, trials.scores, save=arguments.save, seed=arguments.seed)
+    table = compare(model, *trials, save=arguments.save, seed=arguments.seed)
     if not is_first():
         return
-    print(f"{arguments.model} on {len(trials.data)} scenes, means with 95 % intervals\n{table}")
+    print(f"{arguments.model} on {arguments.n} scenes, means with 95 % intervals\n{table}")
     if arguments.output:
         table.save(arguments.output, model=arguments.model, scenes=arguments.n, seed=arguments.seed)
         print(f"written    {arguments.output}")

@@ -103,7 +103,7 @@ def save_checkpoint(
         "recipe": recipe,
         "data": data,
         "date": date.today().isoformat(),
-        "versions": _versions(),
+        "versions": {"salkit": __version__, **{name: version(name) for name in ("torch", "torchvision")}},
         **record,
     }
     try:
@@ -263,7 +263,3 @@ def _check_fits(model: nn.Module, tensors: Mapping[str, Tensor], what) -> None:
     if differences:
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise CheckpointError(f"{what} doesn't fit the network: {'; '.join(differences[:3])}{more}")
-
-
-def _versions() -> dict[str, str]:
-    return {"salkit": __version__, "torch": version("torch"), "torchvision": version("torchvision")}

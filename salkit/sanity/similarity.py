@@ -93,8 +93,7 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float) -> Tensor:
         -0.95
     """
     require("data_range", data_range, data_range > 0, "positive")
-    a, b = _pair(a, b)
-    a, b = _plane(a), _plane(b)
+    a, b = map(_plane, _pair(a, b))
     if min(a.shape[1:]) < _WINDOW:
         raise InputError(f"ssim needs maps of at least {_WINDOW} x {_WINDOW} pixels, not {tuple(a.shape[1:])}")
 
@@ -138,8 +137,7 @@ def hog_similarity(
     """
     from skimage.feature import hog
 
-    a, b = _pair(a, b)
-    a, b = _plane(a), _plane(b)
+    a, b = map(_plane, _pair(a, b))
     smallest = pixels_per_cell * cells_per_block
     if min(a.shape[1:]) < smallest:
         raise InputError(

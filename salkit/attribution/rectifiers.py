@@ -16,6 +16,7 @@ a skip connection that branches off before it keeps its own gradient.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -158,7 +159,7 @@ class RectifierMode(TorchFunctionMode):
         """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, keeps its own gradient."""
         seen, left = {None}, [scores.grad_fn]
         while left:
-            node = left.pop()
+            node: Any = left.pop()  # of kinds that have no type in Python
             if node in seen:
                 continue
             seen.add(node)

@@ -108,7 +108,6 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"bounds must be two numbers, the smallest and the largest value, not {bounds!r}") from error
     eps, step_size = _number("eps", eps), _number("step_size", step_size)
-    next(slices(1, batch_size))  # raises where it is not a positive int
     if targeted and labels is None:
         raise TargetError("a targeted attack needs labels: the classes to move to")
     with untouched(model, inputs) as x:
@@ -118,8 +117,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
         if x.min() < low - ROUNDING or x.max() > high + ROUNDING:
             raise InputError(f"inputs reach from {x.min():.3g} to {x.max():.3g}, outside of bounds={bounds}")
         done = []
-        for start in range(0, len(x), batch_size or len(x)):
-            rows = slice(start, start + (batch_size or len(x)))
+        for rows in slices(len(x), batch_size):
             clean, moved = x[rows], x[rows].clone()
             if seed is not None:
                 noise = torch.rand(x.shape[1:], generator=generator_of(seed)).to(x)
@@ -127,7 +125,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
             with torch.no_grad():
                 classes = targets.predicted(run(model, clean.clone())) if labels is None else labels[rows]
             for step in range(steps):
-                slope = _loss_gradient(model, moved, classes, labels, look=start == step == 0)
+                slope = _loss_gradient(model, moved, classes, labels, look=rows.start == step == 0)
                 moved = moved + (-step_size if targeted else step_size) * slope.sign()
                 moved = moved.clamp(clean - eps, clean + eps).clamp(low, high)
             done.append(moved)

@@ -235,14 +235,10 @@ def _windows(grid: tuple[int, ...], window, stride) -> list[tuple[slice, ...]]:
 
 def _masks(places: Sequence[tuple[slice, ...]], grid: tuple[int, ...], device) -> Tensor:
     """``(windows, *grid)`` bool, true where the window is."""
-    masks = torch.ones(len(places), *grid, dtype=torch.bool, device=device)
-    for axis, size in enumerate(grid):
-        start = torch.tensor([place[axis].start for place in places], device=device)[:, None]
-        stop = torch.tensor([place[axis].stop for place in places], device=device)[:, None]
-        index = torch.arange(size, device=device)
-        inside = (start <= index) & (index < stop)
-        masks &= inside.reshape(len(places), *(size if i == axis else 1 for i in range(len(grid))))
-    return masks
+    masks = torch.zeros(len(places), *grid, dtype=torch.bool)
+    for mask, place in zip(masks, places):
+        mask[place] = True
+    return masks.to(device)
 
 
 def _one_each(name: str, value, grid: tuple[int, ...]) -> list[int]:

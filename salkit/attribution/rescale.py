@@ -14,7 +14,6 @@ normalisation, recurrent cells) passes back its gradient, and what is then missi
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -244,16 +243,6 @@ def _swap(function, args, kwargs, values: list[Tensor]):
         return next(left) if _varies(value) else value
 
     return function(*swapped(args), **{name: swapped(value) for name, value in kwargs.items()})
-
-
-@contextmanager
-def same_random_numbers(device: torch.device):
-    """In this block the numbers are drawn that were drawn before it, as if it had not been."""
-    state, on_gpu = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    yield
-    torch.set_rng_state(state)
-    if on_gpu is not None:
-        torch.cuda.set_rng_state(on_gpu, device)
 
 
 def refuse_what_hides_functions(model: nn.Module) -> None:

@@ -182,12 +182,9 @@ def _randomise(layer: nn.Module, init: str, std: float, generator: torch.Generat
 def _reset(module: nn.Module, generator: torch.Generator) -> None:
     """``reset_parameters``, which draws from the global random state: seeded for it, and put back."""
     on_cpu = copy.deepcopy(module).cpu()
-    state = torch.get_rng_state()
-    try:
+    with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         getattr(on_cpu, _reset_name(module))()
-    finally:
-        torch.set_rng_state(state)
     for name, parameter in _own_parameters(module).items():
         parameter.copy_(getattr(on_cpu, name))
 

@@ -208,15 +208,10 @@ class Trace(_Calls):
         self._known: dict[int, _Known] = {}
         self._noted: dict[int, tuple[_Known, tuple[int, ...], str, bool]] = {}
 
-    def order_of(self, value) -> str | None:
-        """How a tensor lies, as far as that is known."""
-        known = self._find(value)
-        return None if known is None else known.order
-
-    def number_of(self, value) -> int | None:
-        """The number of the call that made a tensor."""
-        known = self._find(value)
-        return None if known is None else known.call
+    def find(self, value) -> _Known | None:
+        """What is known of a tensor of this pass."""
+        known = self._known.get(id(value))
+        return known if known is not None and known.tensor() is value else None
 
     def run(self, model: nn.Module, x: Tensor):
         """One pass; the model's outputs."""
@@ -267,7 +262,9 @@ class Trace(_Calls):
             first = out
             raw = self._is_raw(given) and name not in _CHANNELS_FIRST | _CHANNELS_LAST
             self.turned |= raw and name in _TURNS
-            self._known[id(out)] = _Known(weakref.ref(out), self.calls, 0, name, self.order_of(out), raw)
+            self._known[id(out)] = _Known(
+                weakref.ref(out), self.calls, 0, name, getattr(self.find(out), "order", None), raw
+            )
         else:
             tensors = [(item, one) for item, one in enumerate(out) if isinstance(one, Tensor)]
             first = tensors[0][1] if tensors else None
@@ -292,15 +289,11 @@ class Trace(_Calls):
 
     def _is_raw(self, value) -> bool:
         """Whether it is the inputs, or what functions without weights made of them."""
-        known = self._find(value)
+        known = self.find(value)
         return value is self._inputs or (known is not None and known.raw)
 
-    def _find(self, value) -> _Known | None:
-        known = self._known.get(id(value))
-        return known if known is not None and known.tensor() is value else None
-
     def _note(self, tensor, order: str, *, bare: bool = False) -> None:
-        known = self._find(tensor)
+        known = self.find(tensor)
         if known is None or tensor.ndim < 3:
             return
         known.order = order
@@ -313,8 +306,8 @@ class Trace(_Calls):
     def _inherit(self, given: tuple, out: Tensor) -> None:
         """The order of what a function got, where it leaves the positions as they are."""
         for value in flat(given):
-            known = self._known.get(id(value))
-            if known is None or known.order is None or known.tensor() is not value or value.ndim != out.ndim:
+            known = self.find(value)
+            if known is None or known.order is None or value.ndim != out.ndim:
                 continue
             order = known.order
             if value.shape != out.shape:
@@ -381,7 +374,7 @@ def named_place(model: nn.Module, x: Tensor, name: str, module: nn.Module) -> Pl
     Takes one sample, and two forward passes.
     """
     trace, ended = Trace(x), []
-    with module.register_forward_hook(lambda _m, _i, output: ended.append(trace.number_of(output))):
+    with module.register_forward_hook(lambda _m, _i, output: ended.append(getattr(trace.find(output), "call", None))):
         trace.run(model, x)
     place = next((place for place in trace.places()[0] if ended and place.call == ended[0]), None)
     if place is None or (place.certain and not trace.turned) or that_lie_so(model, x, [place]):

@@ -119,8 +119,8 @@ def card(source: Path) -> Card:
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """The middle of the picture as a WebP of ``CARD`` pixels, in at most ``CARD_BYTES``."""
-    small = ImageOps.fit(picture, CARD, Image.Resampling.LANCZOS)
+    """The picture on white as a WebP of ``CARD`` pixels, in at most ``CARD_BYTES``."""
+    small = ImageOps.pad(picture, CARD, Image.Resampling.LANCZOS, "white")
     for quality in range(85, 0, -5):
         file = io.BytesIO()
         small.save(file, "webp", quality=quality, method=6)

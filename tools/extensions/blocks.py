@@ -72,7 +72,7 @@ class Poster(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         tiles = [self.tile(poster.PHOTO, list(self.content))]
         for tile in poster.tiles(Path(self.env.srcdir)):
-            tiles.append(self.tile(tile.name, [f"[`{tile.name}`](#{tile.name}) {tile.cost}", "", tile.blind]))
+            tiles.append(self.tile(tile.name, [f"[`{tile.name}`](#{tile.name})", "", tile.cost, "", tile.blind]))
         return [nodes.bullet_list("", *tiles, classes=["poster"])]
 
     def tile(self, name: str, lines: list[str]) -> nodes.list_item:

@@ -33,7 +33,7 @@ PATCHES = ("occlusion", "rise")  # methods whose maps are coarse, as those of a 
 
 # What each tile shows, for those who don't see it.
 ALTS = {
-    PHOTO: "A white cup of coffee with a red outside, on a red saucer with a spoon, on a wooden table, seen from above.",
+    PHOTO: "A cup of coffee, white inside and red outside, on a red saucer with a spoon, on a wooden table.",
     "gradient": "Gradient: specks all over the cup and the saucer, densest on the coffee and under the cup's handle.",
     "input_x_gradient": "Input times gradient: specks on the coffee and the white inside of the cup, few elsewhere.",
     "smoothgrad": "SmoothGrad: a wide grainy cloud over cup, handle and spoon, brightest at the spoon.",
@@ -49,7 +49,7 @@ ALTS = {
     "cam": "CAM: one warm spot on the coffee, the same as that of Grad-CAM on this network.",
     "occlusion": "Occlusion: a few warm squares on the left half of the coffee, and nearly nothing on the saucer.",
     "rise": "RISE: a warm spot on the right half of the coffee and the rim beside it.",
-    "edge_map": "Edges: thin bright lines along the rim, the saucer, the handle and the spoon, drawn without a network.",
+    "edge_map": "Edges: thin bright lines along the rim, saucer, handle and spoon, drawn without a network.",
     "random_map": "Random map: even noise over the whole picture, drawn without network and photograph.",
 }
 

@@ -22,6 +22,7 @@ TIMES = re.compile(r"(?<![\w.])(?!0x)\d+(?:x\d+)+(?![\w])")
 UNITS = "[kMGT]?B|bytes|m?s|min|hours?|minutes|seconds|h|[mck]?m|px|pixels|[kMG]?Hz|million|thousand"
 BEFORE_UNIT = re.compile(rf"(?<=\d) (?=%|‰|(?:{UNITS})\b)")
 
+
 def set_well(text: str) -> str:
     """The text with its crosses and its spaces that may not break."""
     text = TIMES.sub(lambda sizes: sizes[0].replace("x", f"{NBSP}×{NBSP}"), text)

@@ -80,12 +80,18 @@ def photograph() -> np.ndarray:
     return skimage.data.coffee()[:, CROP]
 
 
+def methods() -> dict:
+    """What is drawn."""
+    import salkit
+
+    return salkit.METHODS
+
+
 def drawn(size: int = 224) -> dict[str, np.ndarray]:
     """The photograph and a map of it by every method, by name, each ``(size, size, 3)`` float32 in [0, 1]."""
     import torch
     from matplotlib import colormaps
 
-    import salkit
     from salkit import display, models
 
     pixels = torch.from_numpy(photograph().copy()).permute(2, 0, 1)[None] / 255
@@ -95,7 +101,7 @@ def drawn(size: int = 224) -> dict[str, np.ndarray]:
         target = int(network(pixels).argmax())
     print(f"the network calls it {network.classes[target]}")
     found = {PHOTO: display.pictures(pixels)[0]}
-    for name, method in salkit.METHODS.items():
+    for name, method in methods().items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as of a completeness gap: no numbers are shown
             maps = method(network, pixels, target)

@@ -170,11 +170,17 @@ SMALL = {
         off=(*RECTIFIER_RULES, "cam"),
     ),
     "in-place": Kind(lambda: SmallNet(lambda: nn.ReLU(inplace=True)), "modules_of_acts.1", "modules_of_acts.2"),
-    "reused": Kind(lambda: SmallNet(_one_relu()), "conv2", "modules_of_acts.2", rewritten=_with_modules, off=("cam",)),
-    "pre-activation": Kind(lambda: SmallNet(nn.ReLU, skip=True), "conv2", "modules_of_acts.2", off=RECTIFIER_RULES),
+    "reused": Kind(
+        lambda: SmallNet(_one_relu()), "conv2", "modules_of_acts.2", rewritten=_with_modules, off=("cam",)
+    ),
+    "pre-activation": Kind(
+        lambda: SmallNet(nn.ReLU, skip=True), "conv2", "modules_of_acts.2", off=RECTIFIER_RULES
+    ),
 }
 TORCHVISION = {
-    "ResNet-18": Kind(lambda: classifier("resnet18")[0], "layer2", "11", 64, rewritten=_resnet_rewritten, off=("cam",)),
+    "ResNet-18": Kind(
+        lambda: classifier("resnet18")[0], "layer2", "11", 64, rewritten=_resnet_rewritten, off=("cam",)
+    ),
     "VGG-11": Kind(lambda: classifier("vgg11")[0], "features.10", size=64),
     "MobileNetV3-small": Kind(lambda: classifier("mobilenet_v3_small")[0], "features.3", size=64),
     "DenseNet-121": Kind(
@@ -189,7 +195,9 @@ TORCHVISION = {
 SHIPPED = {
     "fc": Kind(lambda: trained("fc"), None),
     "shallow_cnn": Kind(lambda: trained("shallow_cnn"), "net.features.2"),
-    "resnet18": Kind(lambda: trained("resnet18"), "net.layer2", "12", rewritten=_resnet_rewritten, off=("cam",)),
+    "resnet18": Kind(
+        lambda: trained("resnet18"), "net.layer2", "12", rewritten=_resnet_rewritten, off=("cam",)
+    ),
     "efficientnet_b0": Kind(lambda: trained("efficientnet_b0"), "net.features.4", "net.features"),
 }
 SHIPPED = {name: kind for name, kind in SHIPPED.items() if name in trained_names()}
@@ -474,20 +482,15 @@ def page() -> str:
             groups[-1][name] = column(kind)
     print("what does not apply where ...", flush=True)
     small, torchvision, shipped = groups
-    return (
-        TEMPLATE.format(
-            by_definition=BY_DEFINITION,
-            by_rewriting=BY_REWRITING,
-            small=table(small),
-            torchvision=table(torchvision),
-            shipped=table(shipped),
-            off=where_captum_is_off(
-                small | torchvision | {f"{name}, trained": cells for name, cells in shipped.items()}
-            ),
-            gaps=what_does_not_apply(),
-        )
-        + completeness.section()
-    )
+    return TEMPLATE.format(
+        by_definition=BY_DEFINITION,
+        by_rewriting=BY_REWRITING,
+        small=table(small),
+        torchvision=table(torchvision),
+        shipped=table(shipped),
+        off=where_captum_is_off(small | torchvision | {f"{name}, trained": cells for name, cells in shipped.items()}),
+        gaps=what_does_not_apply(),
+    ) + completeness.section()
 
 
 def main() -> int:

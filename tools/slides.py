@@ -302,7 +302,7 @@ def _entry(entry: SyntaxTreeNode) -> list[Item | str]:
 
 
 def _point(text: str, *, marked: bool = False, fresh: bool = False) -> Item:
-    html = f"<p{' class=marked' if marked else ''}>{_inline(text)}</p>"
+    html = f'<p{" class=marked" if marked else ""}>{_inline(text)}</p>'
     words = re.sub(r"<[^>]+>", "", html)
     return Item("point", html, _lines(words, WIDTH / TEXT_CHAR) * TEXT_LINE, fresh=fresh)
 

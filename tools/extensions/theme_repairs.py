@@ -45,8 +45,8 @@ def name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict, d
     """What unfolds pages in the side bar shows an arrow alone, and has no name for those who don't see it."""
     if make := context.get("generate_toctree_html"):
         named = '<summary aria-label="Show or hide its pages">'
-        context["generate_toctree_html"] = lambda *args, **options: str(make(*args, **options)).replace(
-            "<summary>", named
+        context["generate_toctree_html"] = lambda *args, **options: (
+            str(make(*args, **options)).replace("<summary>", named)
         )
 
 

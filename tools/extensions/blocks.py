@@ -41,13 +41,12 @@ class Cards(SphinxDirective):
         file = Path(self.env.srcdir, THUMBNAILS, f"{card.number:02d}.webp")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(front_page.thumbnail(card.picture))
-        width, height = (f"{pixels}px" for pixels in front_page.CARD)
         options = dict(uri=f"/{THUMBNAILS}/{file.name}", alt=card.alt, classes=["card-picture", "no-enlarge"])
         refdoc = linked(card.page, f"{card.number}. {card.title}")
         refdoc["refdoc"] = self.env.docname
         return nodes.list_item(
             "",
-            nodes.image(width=width, height=height, **options),
+            nodes.image(**options),
             nodes.paragraph("", "", refdoc, classes=["card-title"]),
             nodes.paragraph("", card.question, classes=["card-question"]),
             nodes.paragraph("", f"{card.minutes} min", classes=["card-minutes"]),

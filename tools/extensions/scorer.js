@@ -1,8 +1,8 @@
-// How Sphinx's search ranks what it has found: see tools/extensions/search_ranking.py, which counts the words. Headings before
-// text, whole words before parts of words, pages that often use a word before those that mention it, and chapters
-// before lists.
-const asked = (new URLSearchParams(location.search).get("q") ?? "").trim().toLowerCase();
-const looksLikeCode = /[_.]|[a-z][A-Z]/.test(new URLSearchParams(location.search).get("q") ?? "");
+// How Sphinx's search ranks what it has found; search_ranking.py puts the numbers into the index. Titles before
+// headings before text, whole words before parts of words, pages that often use a word before those that mention it,
+// chapters before lists, and of two that are equal the one that stands earlier in the book.
+const asked = new URLSearchParams(location.search).get("q") ?? "";
+const looksLikeCode = /[_.]|Error$/.test(asked.trim());
 
 // What a page is for decides between pages that say the same.
 const KINDS = [
@@ -12,17 +12,22 @@ const KINDS = [
   [/^book\/(api|teaching)\/|^book\/quiz-/, -4],
 ];
 
-// From 0, when no word of the query is there, to about 8: the more often, the higher, and a rare word counts more.
-function frequency(docname) {
-  const page = Search._index.docnames.indexOf(docname);
-  const [, words] = Search._parseQuery(asked);
-  let sum = 0;
-  for (const word of words) {
-    const pages = Search.counts[word] ?? {};
-    const rarity = Math.log((Search._index.docnames.length + 1) / (Object.keys(pages).length + 1));
-    sum += Math.log2(1 + (pages[page] ?? 0)) * Math.min(rarity, 1.5);
-  }
-  return words.size ? sum / words.size : 0;
+const words = () => [...Search._parseQuery(asked)[1]];
+
+// From 0 to about 8: the more often a page has the words, the higher, and a rare word counts more.
+function frequency(page) {
+  const parts = words().map((word) => {
+    const often = Search.counts[word] ?? {};
+    const rarity = Math.log((Search._index.docnames.length + 1) / (Object.keys(often).length + 1));
+    return Math.log2(1 + (often[page] ?? 1)) * Math.min(rarity, 1.5);
+  });
+  return parts.reduce((sum, part) => sum + part, 0) / Math.max(parts.length, 1);
+}
+
+function inTitle(page) {
+  const stemmer = new Stemmer();
+  const title = splitQuery(Search._index.titles[page].toLowerCase()).map((word) => stemmer.stemWord(word));
+  return words().every((word) => title.includes(word));
 }
 
 var Scorer = {
@@ -35,12 +40,13 @@ var Scorer = {
   term: 5,
   partialTerm: 0,
 
-  score([docname, title, anchor, description, score]) {
-    const kind = KINDS.find(([pattern]) => pattern.test(docname))?.[1] ?? 0;
+  score([docname, , anchor, description, score]) {
     if (description !== null) return looksLikeCode ? score + 10 : score - 8; // a name of the package
-    // A word of the glossary has up to 100 points of Sphinx: as many as a heading, here.
+    // Sphinx gives a word of the glossary up to 100 points; here it has as many as a heading.
     if (anchor.startsWith("#term-")) return Math.min(score, 100) * 0.15 + 1;
-    const heading = score > 5 ? score : 0;
-    return score + kind + (heading && anchor ? 0 : frequency(docname));
+    if (anchor) return score; // a heading within a page
+    const page = Search._index.docnames.indexOf(docname);
+    const kind = KINDS.find(([pattern]) => pattern.test(docname))?.[1] ?? 0;
+    return score + kind + frequency(page) + (inTitle(page) ? 8 : 0) - page / 1000;
   },
 };

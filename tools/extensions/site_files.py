@@ -83,8 +83,8 @@ def redirects(moved: dict[str, str], titles: dict[str, str], base: str) -> dict[
         name, hash_, place = new.partition("#")
         if name not in titles or old in titles:
             raise ExtensionError(f"{MOVED}: {old} -> {new}: the first must be gone, the second a page")
-        target = f"{name}.html{hash_}{place}"
-        pages[f"{old}.html"] = leads_on(relative_uri(f"{old}.html", target), urljoin(base, target), titles[name])
+        here = relative_uri(f"{old}.html", f"{name}.html") + hash_ + place
+        pages[f"{old}.html"] = leads_on(here, urljoin(base, f"{name}.html{hash_}{place}"), titles[name])
     return pages
 
 

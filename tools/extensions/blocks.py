@@ -25,6 +25,11 @@ def linked(docname: str, title: str) -> addnodes.pending_xref:
     return addnodes.pending_xref("", nodes.inline("", title), **options)
 
 
+def division(text: str, name: str) -> nodes.container:
+    """A ``<div>`` of sphinx-design. It is no running text, in which words would lead to the glossary."""
+    return nodes.container("", nodes.inline("", text), is_div=True, design_component="div", classes=[name])
+
+
 class Cards(SphinxDirective):
     """The chapters, part by part, each with its picture, title, question, and the minutes to read it."""
 
@@ -48,8 +53,8 @@ class Cards(SphinxDirective):
             "",
             nodes.image(**options),
             nodes.paragraph("", "", refdoc, classes=["card-title"]),
-            nodes.paragraph("", card.question, classes=["card-question"]),
-            nodes.paragraph("", f"{card.minutes} min", classes=["card-minutes"]),
+            division(card.question, "card-question"),
+            division(f"{card.minutes} min", "card-minutes"),
         )
 
 
@@ -82,8 +87,16 @@ class Poster(SphinxDirective):
         return words
 
 
+def unlink_small_pictures(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """A card and a tile lead to a page: their pictures are no links to files, as figures are (``figures.py``)."""
+    for link in list(doctree.findall(nodes.reference)):
+        if "enlarge" in link["classes"] and any("no-enlarge" in child.get("classes", ()) for child in link.children):
+            link.replace_self(link.children)
+
+
 def setup(app: Sphinx) -> dict:
     app.add_directive("chapter-cards", Cards)
     app.add_directive("chapter-times", Times)
     app.add_directive("poster", Poster)
+    app.connect("doctree-resolved", unlink_small_pictures, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

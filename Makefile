@@ -61,7 +61,7 @@ new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
 
 bench: $(INSTALLED)  ## run every benchmark, hours without a GPU; BENCH="pages scores" for some of them
 	@for name in $(BENCH); do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
-	@$(RUN) -m tools.performance && $(RUN) -m tools.front_page
+	@$(RUN) -m tools.performance
 
 lint: $(INSTALLED)  ## check the style and the types of the code
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ Runs chapters from top to bottom and keeps nothing but time and memory. In the s
 processor's with one thread, which is what the clock would show on an idle core, however busy the machine is. In full
 it is the clock's, on the GPU where there is one. The memory is the most that the kernel held; on a GPU, the most that
 was allocated there. The figures of other chapters and devices stay; those of code that has changed since go.
-The first page of the book quotes the times: `python -m tools.front_page`.
+The book quotes the times on the page on how to run it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import InputError
@@ -111,8 +113,6 @@ def cached(name: str, identity: str, make: Callable[[], Contents]) -> Contents:
 
 
 def _load(path: Path) -> Contents | None:
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
@@ -121,9 +121,6 @@ def _load(path: Path) -> Contents | None:
 
 
 def _save(path: Path, contents: Contents) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     tensors, metadata = contents
     try:
         with replacing(path) as temporary:

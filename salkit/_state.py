@@ -53,7 +53,7 @@ def untouched(model: nn.Module, inputs: Tensor) -> Generator[Tensor]:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if any_is(modules, nn.RNNBase):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        stack.enter_context(_evaluation_mode(modules))
+        stack.enter_context(evaluation_mode(modules))
         stack.enter_context(_untracked(parameters))
         yield inputs.clone() if inputs.is_inference() else inputs.detach()
 
@@ -115,7 +115,8 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _evaluation_mode(modules: list[nn.Module]) -> Generator[None]:
+def evaluation_mode(modules: list[nn.Module]) -> Generator[None]:
+    """Every module by itself in evaluation mode, and as it was at the end."""
     in_training = [module for module in modules if module.training]
     try:
         for module in in_training:  # not model.eval(), which a subclass may override to do more

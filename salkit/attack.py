@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from . import targets
 from ._state import run, untouched
 from .attribution.core import generator_of, gradient_of, slices
-from .errors import InputError, TargetError
+from .errors import InputError, TargetError, require
 
 __all__ = ["Transfer", "fgsm", "pgd", "transfer_matrix"]
 
@@ -96,8 +96,7 @@ def pgd(
         >>> round((changed - image).abs().max().item(), 4), model(changed).argmax().item()
         (0.1, 1)
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a positive int, not {steps!r}")
+    require("steps", steps, isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1, "a positive int")
     if step_size is None:
         step_size = 2.5 * _number("eps", eps) / steps
     return _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds, batch_size)
@@ -109,7 +108,6 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"bounds must be two numbers, the smallest and the largest value, not {bounds!r}") from error
     eps, step_size = _number("eps", eps), _number("step_size", step_size)
-    next(slices(1, batch_size))  # raises where it is not a positive int
     if targeted and labels is None:
         raise TargetError("a targeted attack needs labels: the classes to move to")
     with untouched(model, inputs) as x:
@@ -119,8 +117,7 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
         if x.min() < low - ROUNDING or x.max() > high + ROUNDING:
             raise InputError(f"inputs reach from {x.min():.3g} to {x.max():.3g}, outside of bounds={bounds}")
         done = []
-        for start in range(0, len(x), batch_size or len(x)):
-            rows = slice(start, start + (batch_size or len(x)))
+        for rows in slices(len(x), batch_size):
             clean, moved = x[rows], x[rows].clone()
             if seed is not None:
                 noise = torch.rand(x.shape[1:], generator=generator_of(seed)).to(x)
@@ -128,9 +125,9 @@ def _attack(model, inputs, labels, eps, step_size, steps, seed, targeted, bounds
             with torch.no_grad():
                 classes = targets.predicted(run(model, clean.clone())) if labels is None else labels[rows]
             for step in range(steps):
-                slope = _loss_gradient(model, moved, classes, labels, look=start == step == 0)
+                slope = _loss_gradient(model, moved, classes, labels, look=rows.start == step == 0)
                 moved = moved + (-step_size if targeted else step_size) * slope.sign()
-                moved = _within(moved, clean, eps).clamp(low, high)
+                moved = moved.clamp(clean - eps, clean + eps).clamp(low, high)
             done.append(moved)
         return torch.cat(done).detach()
 
@@ -143,11 +140,6 @@ def _number(name: str, value: float) -> float:
     if not number >= 0:
         raise InputError(f"{name} must not be negative, not {value!r}")
     return number
-
-
-def _within(moved: Tensor, clean: Tensor, eps: float) -> Tensor:
-    """Back to at most ``eps`` from the clean values."""
-    return torch.minimum(torch.maximum(moved, clean - eps), clean + eps)
 
 
 def _loss_gradient(model: nn.Module, x: Tensor, classes: Tensor, all_labels: Tensor | None, look: bool) -> Tensor:

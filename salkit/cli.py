@@ -52,9 +52,7 @@ def _methods(default: str, more: str = "") -> Argument:
     )
 
 
-_CLASSES = _argument(
-    "--classes", type=Path, metavar="FILE", help="a text file with the name of a class on each line"
-)
+_CLASSES = _argument("--classes", type=Path, metavar="FILE", help="a text file with the name of a class on each line")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -375,12 +373,11 @@ def _passes_counted(model) -> Generator[None]:
     if not sys.stderr.isatty() or isinstance(model, torch.jit.ScriptModule):  # such a module takes no hooks
         yield
         return
-    with tqdm(unit=" images through the network", delay=2, leave=False) as bar:
-        handle = model.register_forward_pre_hook(lambda _model, inputs: bar.update(len(inputs[0])) and None)
-        try:
-            yield
-        finally:
-            handle.remove()
+    with (
+        tqdm(unit=" images through the network", delay=2, leave=False) as bar,
+        model.register_forward_pre_hook(lambda _model, inputs: bar.update(len(inputs[0])) and None),
+    ):
+        yield
 
 
 # --------------------------------------------------------------------------- report
@@ -475,13 +472,11 @@ def _compare(arguments, _command) -> None:
     from .reporting.subjects import load_model
 
     model, size = load_model(arguments.model, preferred_device())
-    trials = on_scenes(
-        model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=arguments.methods
-    )
-    table = compare(model, trials.data, trials.methods, trials.scores, save=arguments.save, seed=arguments.seed)
+    trials = on_scenes(model, arguments.n, size=arguments.size or size, seed=arguments.seed, methods=arguments.methods)
+    table = compare(model, *trials, save=arguments.save, seed=arguments.seed)
     if not is_first():
         return
-    print(f"{arguments.model} on {len(trials.data)} scenes, means with 95 % intervals\n{table}")
+    print(f"{arguments.model} on {arguments.n} scenes, means with 95 % intervals\n{table}")
     if arguments.output:
         table.save(arguments.output, model=arguments.model, scenes=arguments.n, seed=arguments.seed)
         print(f"written    {arguments.output}")

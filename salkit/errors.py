@@ -51,3 +51,9 @@ class RecordError(SalkitError, ValueError):
 
 class SalkitWarning(UserWarning):
     """The call works, but its result is suspicious; the message says why."""
+
+
+def require(name: str, value: object, fits: bool, wanted: str) -> None:
+    """Raise an InputError that says what was wanted, unless the value fits."""
+    if not fits:
+        raise InputError(f"{name} must be {wanted}, not {value!r}")

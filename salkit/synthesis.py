@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from . import targets
 from ._state import run, untouched
 from .attribution.core import differentiate, generator_of, wide
-from .errors import InputError, TargetError
+from .errors import InputError, TargetError, require
 
 __all__ = ["class_image"]
 
@@ -126,7 +126,7 @@ def _check(target, steps, lr, blur, jitter, shape) -> None:
     if not isinstance(shape, (tuple, list)) or len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
         raise InputError(f"shape must be (C, H, W), not {shape!r}")
     for name, value, smallest in (("steps", steps, 1), ("jitter", jitter, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
-            raise InputError(f"{name} must be an int of at least {smallest}, not {value!r}")
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= smallest
+        require(name, value, fits, f"an int of at least {smallest}")
     if not lr > 0 or not blur >= 0:
         raise InputError(f"lr must be positive and blur not negative, not {lr} and {blur}")

@@ -87,16 +87,20 @@ def inspect(outputs, target: Tensor | Callable | None) -> None:
             SalkitWarning,
             stacklevel=2,
         )
-    if outputs.ndim == 2 and outputs.shape[1] > 1:
-        rows = outputs.detach().float()
-        rounding = 1e-2 if outputs.dtype.itemsize < 4 else 1e-4
-        if (rows >= 0).all() and ((rows.sum(1) - 1).abs() < rounding).all():
-            warnings.warn(
-                "the outputs are non-negative and sum to 1, like a softmax: "
-                "explain the logits before it, or pass a callable target to say that probabilities are meant",
-                SalkitWarning,
-                stacklevel=2,
-            )
+    if not is_single(outputs) and sum_to_one(outputs):
+        warnings.warn(
+            "the outputs are non-negative and sum to 1, like a softmax: "
+            "explain the logits before it, or pass a callable target to say that probabilities are meant",
+            SalkitWarning,
+            stacklevel=2,
+        )
+
+
+def sum_to_one(outputs: Tensor) -> bool:
+    """Whether all rows ``(N, K)`` are those of a softmax, as far as they can be told from logits."""
+    rows = outputs.detach().float()
+    rounding = 1e-2 if outputs.dtype.itemsize < 4 else 1e-4
+    return bool((rows >= 0).all() and ((rows.sum(1) - 1).abs() < rounding).all())
 
 
 def check_range(outputs, classes: Tensor | None) -> None:

@@ -27,6 +27,8 @@ FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in 
 # A method works on anybody's model: it must not know our data, networks or figures.
 NEVER = {"attribution": {"data", "models", "display"}}
 
+TESTS = Path(__file__).resolve().parent
+OWN_TESTS = sorted(path for path in TESTS.rglob("*.py") if TESTS / "book" not in path.parents)
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -65,8 +67,14 @@ def test_a_file_imports_only_from_the_floors_below(path):
 
 @pytest.mark.parametrize(
     "line",
-    ["from ..data import ImageSet", "from .. import data", "from salkit.data import x", "import salkit.data",
-     "from salkit import data", "def f():\n    from ..data.imageset import ImageSet"],
+    [
+        "from ..data import ImageSet",
+        "from .. import data",
+        "from salkit.data import x",
+        "import salkit.data",
+        "from salkit import data",
+        "def f():\n    from ..data.imageset import ImageSet",
+    ],
 )
 def test_every_way_of_importing_is_seen(line):
     assert imported_modules(ast.parse(line), ("salkit", "attribution")) == {"data"}
@@ -76,6 +84,15 @@ def test_the_terminal_reaches_into_the_course_only_inside_its_commands():
     tree = ast.parse((PACKAGE / "cli.py").read_text())
     tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert imported_modules(tree, ("salkit",)) <= {"errors"}
+
+
+@pytest.mark.parametrize("path", OWN_TESTS, ids=lambda path: str(path.relative_to(TESTS)))
+def test_a_test_of_the_package_imports_neither_tools_nor_benchmarks(path):
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names |= {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
+        names |= {(node.module or "").split(".")[0]} if isinstance(node, ast.ImportFrom) else set()
+    assert not names & {"tools", "benchmarks"}, "test chapters, pages and tools in tests/book"
 
 
 def test_no_module_is_hidden_by_something_else_of_its_name():

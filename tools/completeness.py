@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 import salkit
 from salkit.errors import SalkitError, SalkitWarning
-from tools.odd_models import Around, Recurrent, live
+from tests.attribution.odd_models import Around, Recurrent, live
 
 BASELINE = 0.3
 TARGET = 1

@@ -1,7 +1,8 @@
 """Write book/performance.md: how fast everything is, from the files that the benchmarks left.
 
 Run as ``python -m tools.performance`` after a benchmark; ``make bench`` does. It reads ``benchmarks/results/*.json``
-and measures nothing. What nobody has measured is said to be so. What the page says stands in ``performance.md.j2``.
+and measures nothing. What nobody has measured has no row and no column. What the page says stands in
+``performance.md.j2``.
 
 A time means little without its machine. Of a GPU, which has a name that others can buy, seconds are quoted; of a
 processor ratios, or shares of a limit. Only the chapters' running times are quoted of both: a reader plans by them.
@@ -24,7 +25,6 @@ from salkit._cache import write_file
 from . import chapters, front_page
 
 PAGE = chapters.BOOK / "performance.md"
-NOT_MEASURED = front_page.NOT_MEASURED
 HEAVIEST = 10  # pages in the table
 KINDS = {"fast": "small profile", "cpu": "in full, CPU", "gpu": "in full, GPU"}
 ENDED = {"limit": "the time was up", "early": "stopped early", "schedule": "all there were", "diverged": "diverged"}
@@ -33,7 +33,7 @@ Read = Callable[[str], "dict | None"]
 """From the name of a result to what ``benchmarks.report.read`` gives for it."""
 
 
-def number(value: float | None, form: str, missing: str = NOT_MEASURED) -> str:
+def number(value: float | None, form: str, missing: str = "–") -> str:
     """A value in a form such as ``"{:.1f}"``; ``missing`` if there is none."""
     return missing if value is None else form.format(value)
 
@@ -75,10 +75,15 @@ def _of_record(source: Path) -> dict:
     return {"cpu" if on_cpu else "gpu": {"seconds": record["seconds"], "memory_mb": memory, "machine": machine}}
 
 
+def known(figures: dict[str, dict]) -> dict[str, str]:
+    """Those of ``KINDS`` in which a chapter was run."""
+    return {kind: name for kind, name in KINDS.items() if any(kind in row for row in figures.values())}
+
+
 def machines(figures: dict[str, dict], kind: str) -> str:
     """The machines that a column of the chapters' table was measured on."""
     rows = [figure[kind] for figure in figures.values() if kind in figure]
-    return " and ".join(sorted({row.get("machine") or row["device"] for row in rows})) or NOT_MEASURED
+    return " and ".join(sorted({row.get("machine") or row["device"] for row in rows}))
 
 
 @cache
@@ -95,6 +100,7 @@ def _template() -> jinja2.Template:
         "said_ratio": training.said_ratio,
         "reached": reached,
         "of_chapters": of_chapters,
+        "known": known,
         "machines": machines,
         "KINDS": KINDS,
         "ENDED": ENDED,

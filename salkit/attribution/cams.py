@@ -346,8 +346,7 @@ def cam(
             with torch.enable_grad():
                 pooled = features.flatten(2).mean(2).requires_grad_()
                 logits = pooled if head is None else F.linear(pooled, *(part.to(pooled) for part in head))
-                chosen = targets.take(target, rows)
-                chosen = targets.fix(outputs, None) if chosen is None else chosen
+                chosen = targets.fix(outputs, targets.take(target, rows))
                 weights = gradient_of(targets.score(logits, chosen), [pooled])[0]
             maps.append(torch.einsum("nk,nk...->n...", weights, features)[:, None])
         return _finish(torch.cat(maps), inputs, upsample)
@@ -360,8 +359,7 @@ def pooled_head(model: nn.Module, x: Tensor) -> tuple[Place, tuple | None]:
     is what the head got. Must run inside ``untouched``, on one sample.
     """
     trace = Trace(x, with_means=True)
-    outputs = trace.run(model, x)
-    outputs = targets.logits(outputs)
+    outputs = targets.logits(trace.run(model, x))
     head, wanted = None, outputs
     if trace.head is not None:
         given, weights, logits = trace.head

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -127,6 +127,15 @@ def spread(baseline: float | Tensor, x: Tensor) -> Tensor:
 def repeat(target, times: int):
     """The target of ``(times, samples)`` rows, flattened."""
     return target.repeat(times) if isinstance(target, Tensor) else target
+
+
+def flat(values: Iterable) -> Iterator:
+    """The values one by one, with lists and tuples among them opened."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from flat(value)
+        else:
+            yield value
 
 
 def call(model: nn.Module, rows: Tensor):
@@ -358,14 +367,10 @@ def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool =
 
         return hook
 
-    handles = []
-    try:
+    with ExitStack() as hooks:
         for name, module in found.items():
-            handles.append(module.register_forward_hook(hook_for(name)))
+            hooks.enter_context(module.register_forward_hook(hook_for(name)))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
     for name in found:
         if name not in outputs:
             raise LayerError(f"layer {name!r} did not run in the forward pass: choose one that does")

@@ -26,7 +26,7 @@ from .core import (
     wide,
     worst_share,
 )
-from .rescale import Rescale, refuse_what_hides_functions, same_random_numbers
+from .rescale import Rescale, refuse_what_hides_functions
 
 
 @overload
@@ -124,7 +124,8 @@ def contributions(
         return [*inner.values(), leaf], scores_of(outputs, target, len(rows))
 
     mode = Rescale()
-    with same_random_numbers(x.device), mode:
+    # What is drawn on the way is drawn again in the second run.
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []), mode:
         below, lower = run(start)
         below = [leaf.detach().clone() for leaf in below]
     mode.compare()

@@ -6,15 +6,12 @@ layer puts out.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError, LayerError, SalkitError
+from ..errors import LayerError, SalkitError, require
 from .core import (
     call,
     captured,
@@ -94,7 +91,7 @@ def layer_attribution(
         >>> salkit.layer_attribution(model, inputs, layer="0")
         tensor([[6., 0.]])
     """
-    _check_choice(method, LAYER_METHODS)
+    require("method", method, method in LAYER_METHODS, f"one of {', '.join(LAYER_METHODS)}")
     points("gauss_legendre", n_steps)
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
@@ -177,7 +174,7 @@ def neuron_attribution(
         >>> salkit.neuron_attribution(model, torch.ones(1, 2), layer="0", neuron=1)
         tensor([[3., 4.]])
     """
-    _check_choice(method, NEURON_METHODS)
+    require("method", method, method in NEURON_METHODS, f"one of {', '.join(NEURON_METHODS)}")
     below = _Below(model, find_layer(model, layer)[0], neuron if isinstance(neuron, tuple) else (neuron,))
     if method == "gradient":
         return gradient(below, inputs, batch_size=batch_size)
@@ -232,7 +229,8 @@ def _straight(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_s
     for which in copies(1, n_steps + 2, rows_in_one_pass(x, None)):
         alpha, weight = (t[which].to(end).reshape(-1, *[1] * (end.ndim - 1)) for t in (alphas, weights))
         leaf = (begin + alpha * (end - begin)).detach().requires_grad_()
-        with _in_place_of(model, name, leaf):
+        # The layer puts out these units, whatever it gets.
+        with find_layer(model, name)[1].register_forward_hook(lambda *_, leaf=leaf: leaf.clone()):
             scores = scores_of(call(model, x.expand(len(leaf), *x.shape[1:])), repeat(target, len(leaf)), len(leaf))
         found = torch.where(weight == 0, 0, weight * gradient_of(scores, [leaf])[0])  # 0 times infinity is not 0
         total += found.to(total.dtype).sum(0, keepdim=True)
@@ -274,19 +272,3 @@ def _past(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_steps
             return None
         total += (weight * slopes.to(total.dtype) * (x - start)).sum()
     return total
-
-
-@contextmanager
-def _in_place_of(model: nn.Module, name: str, units: Tensor) -> Generator[None]:
-    """While open, the layer puts out these units, whatever it gets."""
-    module = find_layer(model, name)[1]
-    handle = module.register_forward_hook(lambda _module, _inputs, _output: units.clone())
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _check_choice(method: str, choices: tuple[str, ...]) -> None:
-    if method not in choices:
-        raise InputError(f"method must be one of {', '.join(choices)}, not {method!r}")

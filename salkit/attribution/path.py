@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError, SalkitWarning
+from ..errors import InputError, SalkitWarning, require
 from .core import (
     classes_of,
     copies,
@@ -136,8 +136,7 @@ def points(rule: str, n: int) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: an unknown rule, or fewer than 2 points.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise InputError(f"n_steps must be an int of at least 2, not {n!r}")
+    require("n_steps", n, isinstance(n, int) and not isinstance(n, bool) and n >= 2, "an int of at least 2")
     if rule == "gauss_legendre":
         places, weights = np.polynomial.legendre.leggauss(n)
         return torch.from_numpy((places + 1) / 2), torch.from_numpy(weights / 2)

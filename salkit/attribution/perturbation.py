@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError, SalkitWarning
+from ..errors import InputError, SalkitWarning, require
 from .core import classes_of, copies, first_look, generator_of, repeat, rows_in_one_pass, score, slices, spread, wide
 
 
@@ -235,20 +235,16 @@ def _windows(grid: tuple[int, ...], window, stride) -> list[tuple[slice, ...]]:
 
 def _masks(places: Sequence[tuple[slice, ...]], grid: tuple[int, ...], device) -> Tensor:
     """``(windows, *grid)`` bool, true where the window is."""
-    masks = torch.ones(len(places), *grid, dtype=torch.bool, device=device)
-    for axis, size in enumerate(grid):
-        start = torch.tensor([place[axis].start for place in places], device=device)[:, None]
-        stop = torch.tensor([place[axis].stop for place in places], device=device)[:, None]
-        index = torch.arange(size, device=device)
-        inside = (start <= index) & (index < stop)
-        masks &= inside.reshape(len(places), *(size if i == axis else 1 for i in range(len(grid))))
-    return masks
+    masks = torch.zeros(len(places), *grid, dtype=torch.bool)
+    for mask, place in zip(masks, places):
+        mask[place] = True
+    return masks.to(device)
 
 
 def _one_each(name: str, value, grid: tuple[int, ...]) -> list[int]:
     values = list(value) if isinstance(value, (tuple, list)) else [value] * len(grid)
-    if len(values) != len(grid) or any(not isinstance(v, int) or isinstance(v, bool) or v < 1 for v in values):
-        raise InputError(f"{name} must be a positive int, or one for each of the {len(grid)} axes, not {value!r}")
+    fits = len(values) == len(grid) and all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values)
+    require(name, value, fits, f"a positive int, or one for each of the {len(grid)} axes")
     return values
 
 
@@ -256,7 +252,6 @@ def _check_masks(x: Tensor, n_masks: int, cells: int, keep: float) -> None:
     if x.ndim not in (3, 4, 5):
         raise InputError(f"RISE needs inputs with one to three axes after the channels, not {tuple(x.shape)}")
     for name, value in (("n_masks", n_masks), ("cells", cells)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} must be a positive int, not {value!r}")
+        require(name, value, isinstance(value, int) and not isinstance(value, bool) and value >= 1, "a positive int")
     if not 0 < keep <= 1:
         raise InputError(f"keep must lie in (0, 1], not {keep!r}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 
@@ -21,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from .. import targets
 from ..errors import NoTargetLayerError
-from .core import call, gradient_of, layers_of, wide
+from .core import call, flat, gradient_of, layers_of, wide
 
 _CONVOLUTIONS = {f"conv{transposed}{n}d" for transposed in ("", "_transpose") for n in (1, 2, 3)}
 _MAX_POOLS = {f"max_pool{n}d{end}" for n in (1, 2, 3) for end in ("", "_with_indices")}
@@ -79,7 +80,6 @@ class Place:
         if values.shape[0] != rows:
             raise UnsteadyError
         return values.flatten(2)
-
 
 
 class UnsteadyError(NoTargetLayerError):
@@ -208,15 +208,10 @@ class Trace(_Calls):
         self._known: dict[int, _Known] = {}
         self._noted: dict[int, tuple[_Known, tuple[int, ...], str, bool]] = {}
 
-    def order_of(self, value) -> str | None:
-        """How a tensor lies, as far as that is known."""
-        known = self._find(value)
-        return None if known is None else known.order
-
-    def number_of(self, value) -> int | None:
-        """The number of the call that made a tensor."""
-        known = self._find(value)
-        return None if known is None else known.call
+    def find(self, value) -> _Known | None:
+        """What is known of a tensor of this pass."""
+        known = self._known.get(id(value))
+        return known if known is not None and known.tensor() is value else None
 
     def run(self, model: nn.Module, x: Tensor):
         """One pass; the model's outputs."""
@@ -267,7 +262,9 @@ class Trace(_Calls):
             first = out
             raw = self._is_raw(given) and name not in _CHANNELS_FIRST | _CHANNELS_LAST
             self.turned |= raw and name in _TURNS
-            self._known[id(out)] = _Known(weakref.ref(out), self.calls, 0, name, self.order_of(out), raw)
+            self._known[id(out)] = _Known(
+                weakref.ref(out), self.calls, 0, name, getattr(self.find(out), "order", None), raw
+            )
         else:
             tensors = [(item, one) for item, one in enumerate(out) if isinstance(one, Tensor)]
             first = tensors[0][1] if tensors else None
@@ -292,15 +289,11 @@ class Trace(_Calls):
 
     def _is_raw(self, value) -> bool:
         """Whether it is the inputs, or what functions without weights made of them."""
-        known = self._find(value)
+        known = self.find(value)
         return value is self._inputs or (known is not None and known.raw)
 
-    def _find(self, value) -> _Known | None:
-        known = self._known.get(id(value))
-        return known if known is not None and known.tensor() is value else None
-
     def _note(self, tensor, order: str, *, bare: bool = False) -> None:
-        known = self._find(tensor)
+        known = self.find(tensor)
         if known is None or tensor.ndim < 3:
             return
         known.order = order
@@ -312,9 +305,9 @@ class Trace(_Calls):
 
     def _inherit(self, given: tuple, out: Tensor) -> None:
         """The order of what a function got, where it leaves the positions as they are."""
-        for value in _flat(given):
-            known = self._known.get(id(value))
-            if known is None or known.order is None or known.tensor() is not value or value.ndim != out.ndim:
+        for value in flat(given):
+            known = self.find(value)
+            if known is None or known.order is None or value.ndim != out.ndim:
                 continue
             order = known.order
             if value.shape != out.shape:
@@ -381,11 +374,8 @@ def named_place(model: nn.Module, x: Tensor, name: str, module: nn.Module) -> Pl
     Takes one sample, and two forward passes.
     """
     trace, ended = Trace(x), []
-    handle = module.register_forward_hook(lambda _m, _i, output: ended.append(trace.number_of(output)))
-    try:
+    with module.register_forward_hook(lambda _m, _i, output: ended.append(getattr(trace.find(output), "call", None))):
         trace.run(model, x)
-    finally:
-        handle.remove()
     place = next((place for place in trace.places()[0] if ended and place.call == ended[0]), None)
     if place is None or (place.certain and not trace.turned) or that_lie_so(model, x, [place]):
         return place
@@ -459,14 +449,6 @@ def _alike(grid, around) -> bool:
     """Whether the axes are those of the inputs, made smaller by about the same factor each."""
     factors = [size / small for size, small in zip(around, grid)]
     return min(factors) >= 0.5 and max(factors) <= 2.5 * min(factors)
-
-
-def _flat(values):
-    for value in values:
-        if isinstance(value, (tuple, list)):
-            yield from value
-        else:
-            yield value
 
 
 def _that_matter(model: nn.Module, x: Tensor, target, places: list[Place]) -> list[Place]:
@@ -560,15 +542,12 @@ def why_none(model: nn.Module) -> str:
 def _which_to_pass(model: nn.Module, x: Tensor, number: int, shape: tuple[int, ...]) -> str:
     """Names the first module that ends after the call of this number."""
     trace, ended = Trace(x), []
-    handles = [
-        module.register_forward_hook(lambda _m, _i, _o, name=name: ended.append((name, trace.calls)))
-        for name, module in layers_of(model).items()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in layers_of(model).items():
+            hooks.enter_context(
+                module.register_forward_hook(lambda _m, _i, _o, name=name: ended.append((name, trace.calls)))
+            )
         trace.run(model, x)
-    finally:
-        for handle in handles:
-            handle.remove()
     name = next((name for name, calls in ended if calls > number), "")
     example = "t.transpose(1, 2)" if x.ndim == 3 else "t[:, 1:].transpose(1, 2).unflatten(2, (height, width))"
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,14 +31,6 @@ def _rectifier(model: nn.Module, inputs: Tensor) -> str | None:
     return None if found else "the model calls no ReLU"
 
 
-def _layer_with_a_grid(model: nn.Module, inputs: Tensor) -> str | None:
-    return _error_of(places.last_place, model, inputs)
-
-
-def _pooled_head(model: nn.Module, inputs: Tensor) -> str | None:
-    return _error_of(cams.pooled_head, model, inputs)
-
-
 def _error_of(find: Callable, model: nn.Module, inputs: Tensor) -> str | None:
     try:
         with untouched(model, inputs[:1]) as x:
@@ -59,8 +52,8 @@ SPATIAL_AXES = "spatial axes"
 # What a method may need, in words, with ``(model, inputs) -> reason why it is not there, or None``.
 CHECKS: dict[str, Check] = {
     A_RELU: _rectifier,
-    A_GRID: _layer_with_a_grid,
-    A_POOLED_HEAD: _pooled_head,
+    A_GRID: partial(_error_of, places.last_place),
+    A_POOLED_HEAD: partial(_error_of, cams.pooled_head),
     SPATIAL_AXES: _spatial_axes,
 }
 

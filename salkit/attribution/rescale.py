@@ -14,7 +14,6 @@ normalisation, recurrent cells) passes back its gradient, and what is then missi
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..errors import NotDifferentiableError
-from .core import wide
+from .core import flat, wide
 
 
 def _named(names: str, *holders) -> set[Callable]:
@@ -168,7 +167,7 @@ class Rescale(TorchFunctionMode):
         return (out, where) if function is with_indices or kwargs.get("return_indices") else out
 
     def _product(self, function, args, kwargs):
-        factors = [value for value in _flat((*args, *kwargs.values())) if _varies(value)]
+        factors = [value for value in flat((*args, *kwargs.values())) if _varies(value)]
         if len(factors) != 2:
             return function(*args, **kwargs)
         with torch.no_grad():
@@ -234,14 +233,6 @@ def _first(args: tuple, kwargs: dict):
     return kwargs["input"], (), {name: value for name, value in kwargs.items() if name != "input"}
 
 
-def _flat(values):
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _flat(value)
-        else:
-            yield value
-
-
 def _swap(function, args, kwargs, values: list[Tensor]):
     """The function of these values in place of those that vary, in their order."""
     left = iter(values)
@@ -252,16 +243,6 @@ def _swap(function, args, kwargs, values: list[Tensor]):
         return next(left) if _varies(value) else value
 
     return function(*swapped(args), **{name: swapped(value) for name, value in kwargs.items()})
-
-
-@contextmanager
-def same_random_numbers(device: torch.device):
-    """In this block the numbers are drawn that were drawn before it, as if it had not been."""
-    state, on_gpu = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    yield
-    torch.set_rng_state(state)
-    if on_gpu is not None:
-        torch.cuda.set_rng_state(on_gpu, device)
 
 
 def refuse_what_hides_functions(model: nn.Module) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import InputError
+from ..errors import InputError, require
 from .core import classes_of, copies, differentiate, generator_of, repeat, rows_in_one_pass, slices, warn_of_holes, wide
 
 REDUCTIONS = ("mean", "square", "abs", "var")
@@ -117,10 +117,8 @@ def _scale(x: Tensor, noise_level: float) -> Tensor:
 
 
 def _check(n_samples, noise_level, sigma, reduce) -> None:
-    if not isinstance(n_samples, int) or n_samples < 1:
-        raise InputError(f"n_samples must be an int of at least 1, not {n_samples!r}")
+    require("n_samples", n_samples, isinstance(n_samples, int) and n_samples >= 1, "an int of at least 1")
     for name, value in (("noise_level", noise_level), ("sigma", sigma)):
-        if value is not None and not (isinstance(value, Real) and 0 <= value < float("inf")):
-            raise InputError(f"{name} must be a number that is not negative, not {value!r}")
-    if reduce not in REDUCTIONS:
-        raise InputError(f"reduce must be one of {', '.join(REDUCTIONS)}, not {reduce!r}")
+        fits = value is None or (isinstance(value, Real) and 0 <= value < float("inf"))
+        require(name, value, fits, "a number that is not negative")
+    require("reduce", reduce, reduce in REDUCTIONS, f"one of {', '.join(REDUCTIONS)}")

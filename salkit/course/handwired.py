@@ -18,7 +18,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 PALETTE = torch.tensor(
     [
@@ -50,10 +50,8 @@ class HandWired(nn.Sequential):
     """
 
     def __init__(self, size: int = 32, cap: float = 0.2):
-        if size < 2 or size % 2:
-            raise InputError(f"size must be even, so that the picture has two halves, not {size}")
-        if not cap > 0:
-            raise InputError(f"cap must be positive, not {cap}")
+        require("size", size, size >= 2 and size % 2 == 0, "even, so that the picture has two halves")
+        require("cap", cap, cap > 0, "positive")
         super().__init__(
             OrderedDict(
                 colour=nn.Conv2d(3, 2, kernel_size=1, bias=False),  # redness and blueness of each pixel

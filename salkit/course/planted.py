@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from ..data import ImageSet
-from ..errors import InputError
+from ..errors import InputError, require
 
 
 def tint_objects(
@@ -47,8 +47,7 @@ def tint_objects(
     if classes < 2:
         raise InputError("a colour can follow the class only where there are two classes or more")
     for name, value in (("bias", bias), ("strength", strength)):
-        if not 0 <= value <= 1:
-            raise InputError(f"{name} must be a number between 0 and 1, not {value!r}")
+        require(name, value, 0 <= value <= 1, "a number between 0 and 1")
     generator = torch.Generator().manual_seed(seed)
     chance = torch.rand(len(images), generator=generator)
     other, step = (torch.randint(low, classes, (len(images),), generator=generator) for low in (0, 1))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, RecordError
+from ..errors import InputError, RecordError, require
 
 if TYPE_CHECKING:
     from ..evaluation.statistics import Interval
@@ -48,8 +48,7 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Interval:
     successes, n = int(successes), int(n)
     if not 0 <= successes <= n or n < 1:
         raise InputError(f"successes must be from 0 to n, and n at least 1, not {successes} of {n}")
-    if not 0 < level < 1:
-        raise InputError(f"level must be between 0 and 1, not {level}")
+    require("level", level, 0 < level < 1, "between 0 and 1")
     tail = (1 - level) / 2
     low = betaincinv(successes, n - successes + 1, tail) if successes else 0.0
     high = betaincinv(successes + 1, n - successes, 1 - tail) if successes < n else 1.0

@@ -15,7 +15,7 @@ import torch
 from .. import __version__
 from .._device import preferred_device
 from ..data import ImageSet, cifar10, scenes
-from ..errors import InputError, ProfileError, RecordError
+from ..errors import ProfileError, RecordError, require
 from . import records
 
 PROFILES = ("full", "fast")
@@ -64,17 +64,14 @@ class Run:
             InputError: an unknown split, or a larger ``n`` than there are images.
             DataUnavailableError, CorruptDataError: see ``salkit.data.cifar10``.
         """
-        if split not in SPLITS:
-            raise InputError(f"split must be 'train' or 'test', not {split!r}")
-        if n is not None and n < 1:
-            raise InputError(f"n must be at least 1, not {n}")
+        require("split", split, split in SPLITS, "'train' or 'test'")
+        require("n", n, n is None or n >= 1, "at least 1")
         if self.profile == "fast":
             return scenes(n or FAST_IMAGES[split], seed=2 * seed + SPLITS.index(split))
         images = cifar10(split)
         if n is None or n == len(images):
             return images
-        if n > len(images):
-            raise InputError(f"n must be at most {len(images)}, the images of the {split} split, not {n}")
+        require("n", n, n < len(images), f"at most {len(images)}, the images of the {split} split")
         return images.split(n, seed=seed)[1]
 
     def record(self, key: str, /, *, unit: str = "", **values) -> None:

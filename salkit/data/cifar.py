@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .._cache import Contents, cache_dir, cached, data_dir
-from ..errors import CorruptDataError, DataUnavailableError, InputError
+from ..errors import CorruptDataError, DataUnavailableError, require
 from .archive import files, identity
 from .download import checksum, download
 from .imageset import ImageSet
@@ -104,8 +104,7 @@ def cifar10(split: str, *, progress: bool = True, release: Release = OFFICIAL) -
         >>> train.images.shape  # doctest: +SKIP
         torch.Size([50000, 3, 32, 32])
     """
-    if split not in SPLITS:
-        raise InputError(f"split must be 'train' or 'test', not {split!r}")
+    require("split", split, split in SPLITS, "'train' or 'test'")
     path = get_cifar10(progress=progress, release=release)
     decode = _decode_batches if path.name in (OFFICIAL_ARCHIVE, OFFICIAL_FOLDER) else _decode_class_folders
     tensors, metadata = cached(

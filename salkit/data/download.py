@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -72,7 +73,8 @@ def download(
         DataUnavailableError: no server gave the file (the message has each one's reason), or it can't be written.
     """
     part = path.with_name(path.name + ".part")
-    _make_folder(part)
+    with _or_say_where(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
     for url in urls:
         speed = 0 if url == urls[-1] else min_speed
@@ -131,10 +133,13 @@ def _fetch(url, part, size, timeout, min_speed, patience, progress) -> None:
             total=total or size, initial=offset, desc=part.stem, unit="B", unit_scale=True, unit_divisor=1024,
             mininterval=0.5, disable=not progress, file=sys.stdout,
         )  # fmt: skip
-        with bar, _open(part, "ab" if offset else "wb") as file:
+        with _or_say_where(part):
+            file = open(part, "ab" if offset else "wb")
+        with bar, file:
             started, received = time.monotonic(), 0
             while chunk := response.read(CHUNK):
-                _write(file, chunk)
+                with _or_say_where(part):
+                    file.write(chunk)
                 received += len(chunk)
                 bar.update(len(chunk))
                 seconds = time.monotonic() - started
@@ -166,28 +171,12 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", error)) or type(error).__name__
 
 
-def _make_folder(path: Path) -> None:
+@contextmanager
+def _or_say_where(path: Path) -> Generator[None]:
+    """An error of the disk, and not of the network, is told at once: no other server can help."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _open(path: Path, mode: str):
-    try:
-        return open(path, mode)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _write(file, chunk: bytes) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        raise _unwritable(Path(file.name), error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> DataUnavailableError:
-    return DataUnavailableError(
-        f"the download can't be written to {path.parent} ({error}); set SALKIT_CACHE to a folder that can be"
-    )
+        raise DataUnavailableError(
+            f"the download can't be written to {path.parent} ({error}); set SALKIT_CACHE to a folder that can be"
+        ) from error

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, require
 from .imageset import ImageSet
-from .photos import middle_square, read_photo
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+from .photos import SUFFIXES, middle_square, pictures_among, read_photo
 
 
 def folder(path: str | os.PathLike, *, size: int = 64) -> ImageSet:
@@ -44,8 +42,8 @@ def folder(path: str | os.PathLike, *, size: int = 64) -> ImageSet:
         >>> data.folder("pictures", size=16)
         ImageSet(2 images 3x16x16, 2 classes, source="pictures from a folder of one's own")
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 8:
-        raise InputError(f"size must be a whole number of at least 8, not {size!r}")
+    fits = isinstance(size, int) and not isinstance(size, bool) and size >= 8
+    require("size", size, fits, "a whole number of at least 8")
     files = _files(Path(path).expanduser())
     images, labels = [], []
     for label, paths in enumerate(files.values()):
@@ -67,11 +65,7 @@ def _files(path: Path) -> dict[str, list[Path]]:
         raise InputError(f"{path} needs two sub-folders or more, one for each class, and has {found}")
     files = {}
     for entry in classes:
-        files[entry.name] = sorted(
-            file
-            for file in entry.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        )
+        files[entry.name] = pictures_among(entry.iterdir())
         if not files[entry.name]:
             raise InputError(f"there are no pictures in {entry}: files must end in {', '.join(SUFFIXES)}")
     return files

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .._cache import cache_dir, data_dir
-from ..errors import CorruptDataError, DataUnavailableError, InputError
+from ..errors import CorruptDataError, DataUnavailableError, require
 from .download import checksum, download
 from .imageset import ImageSet
 
@@ -62,8 +62,7 @@ def mnist(
         >>> test.images.shape  # doctest: +SKIP
         torch.Size([10000, 1, 28, 28])
     """
-    if split not in MNIST_FILES:
-        raise InputError(f"split must be 'train' or 'test', not {split!r}")
+    require("split", split, split in MNIST_FILES, "'train' or 'test'")
     paths = [_get(name, progress, urls, checksums[name]) for name in MNIST_FILES[split]]
     images, labels = (_read_idx(path, checksums[path.name]) for path in paths)
     if images.ndim != 3 or labels.shape != images.shape[:1]:

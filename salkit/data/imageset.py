@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +85,7 @@ class ImageSet:
         Raises:
             InputError: when ``size`` is less than 1.
         """
-        if size < 1:
-            raise InputError(f"size must be at least 1, not {size}")
+        require("size", size, size >= 1, "at least 1")
 
         def scaled(part: Tensor) -> Tensor:
             # In pieces, because floats take four times the room.
@@ -104,8 +103,7 @@ class ImageSet:
         Raises:
             InputError: when ``n`` is not between 1 and ``len(self) - 1``.
         """
-        if not 0 < n < len(self):
-            raise InputError(f"n must be between 1 and {len(self) - 1}, not {n}")
+        require("n", n, 0 < n < len(self), f"between 1 and {len(self) - 1}")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         labels = self.labels.cpu()[order]
         # The k-th image of every class comes before the (k + 1)-th of any: the first n are balanced.

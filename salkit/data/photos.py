@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import CorruptDataError, InputError
+from ..errors import CorruptDataError, InputError, require
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _ADVICE = "save it as a JPEG or PNG with 8 bits a channel"
 _ORIENTATION = 0x0112  # of EXIF
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def pictures_among(paths: Iterable[Path]) -> list[Path]:
+    """The files that are pictures by their ending, in the order of their names; without those that begin with a dot."""
+    return sorted(
+        path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def read_photo(path: str | os.PathLike) -> Tensor:
@@ -121,8 +130,7 @@ def middle_square(photo: Tensor, size: int) -> Tensor:
     """
     if photo.dtype != torch.uint8 or photo.ndim != 3 or len(photo) != 3 or not photo.numel():
         raise InputError(f"a photograph must be (3, H, W) uint8, not {photo.dtype} {tuple(photo.shape)}")
-    if size < 1:
-        raise InputError(f"size must be at least 1, not {size}")
+    require("size", size, size >= 1, "at least 1")
     square = photo[None, :, *_middle(*photo.shape[1:])].float()
     return F.interpolate(square, (size, size), mode="bilinear", antialias=True).round() / 255
 

@@ -22,9 +22,10 @@ from .. import targets
 from .._cache import replacing, write_file
 from .._device import device_of
 from .._distributed import all_gather, check_same, world
-from .._state import digest, run, untouched
+from .._state import digest, untouched
+from ..attribution.core import first_look
 from ..data import ImageSet
-from ..errors import InputError
+from ..errors import InputError, require
 from .perturbation import deletion, insertion
 from .statistics import Interval, mean_interval, paired_difference
 
@@ -310,10 +311,8 @@ def _score_chunk(case: Case, methods: Mapping, scores: Mapping, seed: int, bar: 
 def _case(model: nn.Module, data: ImageSet, target, total: Tensor, n: int) -> Case:
     inputs = data.pixels()
     if target is None:
-        with untouched(model, inputs) as some, torch.no_grad():
-            outputs = run(model, some.clone())
-        targets.inspect(outputs, None)
-        target = targets.fix(outputs, None)
+        with untouched(model, inputs) as some:
+            target, _ = first_look(model, some, None, None)
     others = (total.to(data.images.device) - data.images.long()).float() / (255 * max(1, n - 1))
     return Case(model, inputs, target, data.labels, data.masks or {}, others)
 
@@ -357,8 +356,7 @@ def _check(data: ImageSet, methods: Mapping, scores: Mapping, chunk_size: int) -
         for name, function in functions.items():
             if not callable(function):
                 raise InputError(f"{kind} {name!r} must be a function, not {type(function).__name__}")
-    if chunk_size < 1:
-        raise InputError(f"chunk_size must be at least 1, not {chunk_size}")
+    require("chunk_size", chunk_size, chunk_size >= 1, "at least 1")
 
 
 def _check_methods_apply(model: nn.Module, inputs: Tensor, methods: Mapping) -> None:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 # Map values worked on at a time: 2 MiB of float64 for each intermediate result, which stay in the cache.
 _CHUNK = 2**18
@@ -174,8 +174,7 @@ def _check(maps: Tensor, masks: Tensor, signed: str) -> None:
         if not isinstance(value, Tensor):
             hint = ": pick one of " + ", ".join(map(repr, value)) if isinstance(value, dict) else ""
             raise InputError(f"{name} must be a tensor, not a {type(value).__name__}{hint}")
-    if signed not in ("absolute", "positive"):
-        raise InputError(f"signed must be 'absolute' or 'positive', not {signed!r}")
+    require("signed", signed, signed in ("absolute", "positive"), "'absolute' or 'positive'")
     if not maps.is_floating_point():
         raise InputError(f"maps must be a floating tensor, not {maps.dtype}")
     if masks.dtype != torch.bool:

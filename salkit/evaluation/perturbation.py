@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from .. import targets
 from .._state import run, untouched
-from ..errors import InputError
+from ..attribution.core import first_look
+from ..errors import InputError, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +168,7 @@ def _curve(model, inputs, maps, target, insert, steps, baseline, absolute, logit
         pixels = place.shape[1]
         exchanged = torch.tensor([round(pixels * k / steps) for k in range(steps + 1)], device=inputs.device).unique()
 
-        classes = _fixed_classes(model, inputs, classes, batch_size)
+        classes, _ = first_look(model, inputs, classes, batch_size)
         n, s = len(inputs), len(exchanged)
         shape = (-1, 1, *inputs.shape[2:])
         scores = []
@@ -177,17 +178,6 @@ def _curve(model, inputs, maps, target, insert, steps, baseline, absolute, logit
             outputs = run(model, torch.where(gone, end[image], start[image]))
             scores.append(_score(outputs, targets.take(classes, image.cpu()), logits).cpu().double())
     return Curve(exchanged.cpu().double() / pixels, torch.cat(scores).view(n, s))
-
-
-def _fixed_classes(model: nn.Module, inputs: Tensor, target, batch_size: int):
-    """The target, with ``None`` replaced by the classes predicted for the untouched inputs."""
-    fixed: list = []
-    for rows in torch.arange(len(inputs)).split(batch_size):
-        outputs = run(model, inputs[rows.to(inputs.device)].clone())
-        if not fixed:
-            targets.inspect(outputs, target)
-        fixed.append(targets.fix(outputs, targets.take(target, rows)))
-    return torch.cat(fixed) if isinstance(fixed[0], Tensor) else target
 
 
 def _score(outputs: Tensor, target, logits: bool) -> Tensor:
@@ -234,5 +224,4 @@ def _check(inputs: Tensor, maps: Tensor, steps: int, batch_size: int) -> None:
     if not maps.isfinite().all():
         raise InputError("maps must be finite: a NaN has no place in the order of the pixels")
     for name, value in (("steps", steps), ("batch_size", batch_size)):
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, not {value}")
+        require(name, value, value >= 1, "at least 1")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 # Resampled values held in memory at a time: 16 MiB of float64.
 _CHUNK = 2**21
@@ -75,10 +75,8 @@ def mean_interval(
         >>> print(evaluation.mean_interval([0.2, 0.4, 0.4, 0.6, float("nan")]))
         0.400 [0.250, 0.550] (n = 4)
     """
-    if not 0 < level < 1:
-        raise InputError(f"level must be between 0 and 1, not {level}")
-    if n_resamples < 1:
-        raise InputError(f"n_resamples must be at least 1, not {n_resamples}")
+    require("level", level, 0 < level < 1, "between 0 and 1")
+    require("n_resamples", n_resamples, n_resamples >= 1, "at least 1")
     values = _vector(values)
     values = values[~np.isnan(values)]
     n = len(values)

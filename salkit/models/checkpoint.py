@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .. import __version__
@@ -75,9 +77,6 @@ def save_checkpoint(
         >>> models.read_metadata(path)["parameters"]
         8678
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     path = Path(path)
     kwargs = dict(kwargs or {})
     _check_built_by(model, architecture, kwargs)
@@ -104,7 +103,7 @@ def save_checkpoint(
         "recipe": recipe,
         "data": data,
         "date": date.today().isoformat(),
-        "versions": _versions(),
+        "versions": {"salkit": __version__, **{name: version(name) for name in ("torch", "torchvision")}},
         **record,
     }
     try:
@@ -237,8 +236,6 @@ def _check_built_by(model: nn.Module, architecture: str, kwargs: dict) -> None:
 
 
 def _open(path):
-    from safetensors import SafetensorError, safe_open
-
     if not Path(path).is_file():
         raise CheckpointError(f"there is no file {path}")
     try:
@@ -266,7 +263,3 @@ def _check_fits(model: nn.Module, tensors: Mapping[str, Tensor], what) -> None:
     if differences:
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise CheckpointError(f"{what} doesn't fit the network: {'; '.join(differences[:3])}{more}")
-
-
-def _versions() -> dict[str, str]:
-    return {"salkit": __version__, "torch": version("torch"), "torchvision": version("torchvision")}

@@ -147,9 +147,7 @@ def efficientnet_b0(
     return _with_normalize(net)
 
 
-def small_cnn(
-    num_classes: int = 10, *, width: int = 32, strides: tuple[int, ...] = (1, 2, 1, 2, 1)
-) -> nn.Sequential:
+def small_cnn(num_classes: int = 10, *, width: int = 32, strides: tuple[int, ...] = (1, 2, 1, 2, 1)) -> nn.Sequential:
     """Five 3x3 convolutions with batch normalisation and ReLU, averaged over the grid (539,178 parameters).
 
     It trains quickly, ends in global average pooling and one linear layer, and takes images of any size from

@@ -64,7 +64,8 @@ def predict(model: nn.Module, inputs: Tensor) -> Predictions:
         single = outputs.shape[1] == 1
         if not outputs.isfinite().all():
             raise InputError("the network's outputs hold NaN or infinity: look for the cause in it or in the images")
-        end = "sigmoid" if sigmoids.gave(rows[-1]) else "softmax" if not single and _sum_to_one(outputs) else None
+        softmax = not single and targets.sum_to_one(outputs)
+        end = "sigmoid" if sigmoids.gave(rows[-1]) else "softmax" if softmax else None
         mirrored = single or (outputs.shape[1] == 2 and _is_mirrored(outputs, _outputs(model, images[:1] / 2)))
     if end:
         warnings.warn(
@@ -142,11 +143,6 @@ class _Sigmoids(TorchFunctionMode):
 
     def gave(self, outputs: Tensor) -> bool:
         return self.last is not None and torch.equal(self.last.flatten(), outputs.flatten())
-
-
-def _sum_to_one(outputs: Tensor) -> bool:
-    rounding = 1e-2 if outputs.dtype.itemsize < 4 else 1e-4
-    return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < rounding).all())
 
 
 def _is_mirrored(outputs: Tensor, darker: Tensor) -> bool:

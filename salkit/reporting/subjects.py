@@ -18,11 +18,11 @@ from .._device import device_of
 from .._state import digest
 from ..attribution import METHODS
 from ..data import ImageSet, middle_square, read_photo
-from ..errors import CorruptDataError, InputError, LayerError, SalkitError, TargetError
+from ..data.photos import SUFFIXES, pictures_among
+from ..errors import CorruptDataError, InputError, LayerError, SalkitError, TargetError, require
 
 _OTHER_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".onnx", ".h5", ".keras")
 _ROUNDING = 1e-4  # An image that was normalised and back lies just outside of [0, 1].
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,11 +271,10 @@ def collect(images, *, size: int, at_most: int) -> Pictures:
         >>> reporting.collect(data.scenes(10), size=32, at_most=4).names
         ('image 0', 'image 2', 'image 5', 'image 7')
     """
-    if at_most < 1:
-        raise InputError(f"at_most must be at least 1, not {at_most}")
-    if isinstance(images, (ImageSet, Tensor)) and not len(images):
-        raise InputError("there are no images to report on: the batch is empty")
+    require("at_most", at_most, at_most >= 1, "at least 1")
     if isinstance(images, (ImageSet, Tensor)):
+        if not len(images):
+            raise InputError("there are no images to report on: the batch is empty")
         chosen = _spread_out(len(images), at_most)
         if isinstance(images, ImageSet):
             some, source = images[chosen], images.source or "a set of images"
@@ -299,8 +298,7 @@ def check_size(size: int) -> None:
     Raises:
         InputError: no network sees a square with such a side.
     """
-    if not 8 <= size <= 4096:
-        raise InputError(f"the size must be between 8 and 4096 pixels, not {size}")
+    require("the size", size, 8 <= size <= 4096, "between 8 and 4096 pixels")
 
 
 def find_pictures(places: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
@@ -312,11 +310,7 @@ def find_pictures(places: str | os.PathLike | Sequence[str | os.PathLike]) -> li
     places, files = _listed(places), []
     for place in map(Path, places):
         if place.is_dir():
-            files += sorted(
-                path
-                for path in place.rglob("*")
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-            )
+            files += pictures_among(place.rglob("*"))
         elif place.exists():
             files.append(place)
         else:

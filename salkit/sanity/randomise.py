@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from .._state import copied, run, untouched
 from ..attribution.core import generator_of
 from ..data import ImageSet
-from ..errors import InputError
+from ..errors import InputError, require
 
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -182,12 +182,9 @@ def _randomise(layer: nn.Module, init: str, std: float, generator: torch.Generat
 def _reset(module: nn.Module, generator: torch.Generator) -> None:
     """``reset_parameters``, which draws from the global random state: seeded for it, and put back."""
     on_cpu = copy.deepcopy(module).cpu()
-    state = torch.get_rng_state()
-    try:
+    with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         getattr(on_cpu, _reset_name(module))()
-    finally:
-        torch.set_rng_state(state)
     for name, parameter in _own_parameters(module).items():
         parameter.copy_(getattr(on_cpu, name))
 
@@ -207,10 +204,8 @@ def _own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _check(model: nn.Module, layers: list[str], init: str, std: float) -> None:
-    if init not in ("normal", "own", "permute"):
-        raise InputError(f"init must be 'normal', 'own' or 'permute', not {init!r}")
-    if not std > 0:
-        raise InputError(f"std must be positive, not {std}")
+    require("init", init, init in ("normal", "own", "permute"), "'normal', 'own' or 'permute'")
+    require("std", std, std > 0, "positive")
     if any(isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_packed_params") for part in model.modules()):
         raise InputError("TorchScript and quantised models hide weights: randomise the model that it was made of")
     if not layers:

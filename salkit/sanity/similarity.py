@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, require
 
 # Map values worked on at a time: 2 MiB of float64 for each intermediate result, which stay in the cache.
 _CHUNK = 2**18
@@ -92,10 +92,8 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float) -> Tensor:
         >>> round(sanity.ssim(a, 1 - a, data_range=1.0).item(), 2)
         -0.95
     """
-    if not data_range > 0:
-        raise InputError(f"data_range must be positive, not {data_range}")
-    a, b = _pair(a, b)
-    a, b = _plane(a), _plane(b)
+    require("data_range", data_range, data_range > 0, "positive")
+    a, b = map(_plane, _pair(a, b))
     if min(a.shape[1:]) < _WINDOW:
         raise InputError(f"ssim needs maps of at least {_WINDOW} x {_WINDOW} pixels, not {tuple(a.shape[1:])}")
 
@@ -139,8 +137,7 @@ def hog_similarity(
     """
     from skimage.feature import hog
 
-    a, b = _pair(a, b)
-    a, b = _plane(a), _plane(b)
+    a, b = map(_plane, _pair(a, b))
     smallest = pixels_per_cell * cells_per_block
     if min(a.shape[1:]) < smallest:
         raise InputError(

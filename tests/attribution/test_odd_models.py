@@ -1,6 +1,6 @@
 """Every call on every kind of model that people bring: right, or warned of, or refused, and the model as it was.
 
-The kinds and what is expected of them stand in tools/odd_models.py, from which book/not-supported.md is made.
+The kinds and what is expected of them stand in odd_models.py, from which book/not-supported.md is made.
 """
 
 import itertools
@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 import torch
+from odd_models import CALLS, ODD, Odd
 from small_nets import options_of
 
 import salkit
@@ -17,8 +18,6 @@ from salkit.attack import fgsm, pgd
 from salkit.attribution import layer_attribution, neuron_attribution
 from salkit.sanity import cascade
 from salkit.synthesis import class_image
-from tools import odd_models
-from tools.odd_models import CALLS, ODD
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -74,7 +73,6 @@ def state(model):
         "values": {k: v.tolist() for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)},
         "random": torch.get_rng_state().tolist(),
     }
-
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -133,7 +131,7 @@ def _by_twin(odd, call):
 
 @cache
 def _cached(twin, call, target, inputs):
-    plain = odd_models.Odd(twin, target=target)
+    plain = Odd(twin, target=target)
     found, _ = outcome(call, twin(), inputs().double().contiguous(), plain)
     return found
 
@@ -216,10 +214,6 @@ def test_occlusion_by_hiding(kind):
             if odd.tolerance >= 0.01:  # few digits inside
                 atol = 0.1 * odd.tolerance
             torch.testing.assert_close(found[place].double(), drop, rtol=1e-3, atol=atol)
-
-
-def test_the_page_is_that_of_the_table():
-    assert odd_models.PAGE.read_text(encoding="utf-8") == odd_models.page()
 
 
 def test_every_call_is_in_the_sweep():

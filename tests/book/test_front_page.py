@@ -1,18 +1,23 @@
 """The first page keeps up with the chapters, and what stands under its picture is true."""
 
+import base64
+import io
 import re
 
 import nbformat
+import numpy as np
 import pytest
 import skimage.data
 import torch
+from built_pages import read
+from PIL import Image
 
 from salkit import models
 from salkit.data import CIFAR10_CLASSES
 from tools import chapters, front_page
 
-PAGE = front_page.PAGE.read_text(encoding="utf-8")
-NOTHING = front_page.NOT_MEASURED
+PAGE = chapters.BOOK / "index.md"
+EXECUTED = [source for sources in front_page.listed().values() for source in sources]
 
 
 def notebook(*prose):
@@ -20,31 +25,80 @@ def notebook(*prose):
     return nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell("these = 'are no words of prose'")])
 
 
-def test_the_list_of_chapters_is_what_the_tool_writes():
-    assert front_page.page(PAGE) == PAGE, "run python -m tools.front_page"
+def with_figures(*figures):
+    """A notebook with figures of one colour each: ``(alt, colour)``."""
+    twin = notebook("# More")
+    for alt, colour in figures:
+        file = io.BytesIO()
+        Image.new("RGB", (200, 100), colour).save(file, "png")
+        data = {"image/png": base64.b64encode(file.getvalue()).decode()}
+        cell = nbformat.v4.new_code_cell("draw()", outputs=[nbformat.v4.new_output("display_data", data)])
+        cell.metadata["mystnb"] = {"image": {"alt": alt}}
+        twin.cells.append(cell)
+    return twin
 
 
-def test_every_chapter_is_listed_once_in_its_part():
-    found = re.findall(r"^(\d+)\. \[.+\]\((\d\d)-[\w-]+\.ipynb\)", PAGE, re.M)
-    executed = [int(path.stem[:2]) for path in chapters.chapters() if chapters.twin_of(path).exists()]
-    assert [(int(n), int(file)) for n, file in found] == [(n, n) for n in executed]
-
-
-def test_a_new_chapter_comes_into_the_part_that_has_it(tmp_path):
+@pytest.fixture
+def chapter(tmp_path):
+    """A function that writes a chapter with its front matter, title and twin."""
     (tmp_path / "book").mkdir()
+    source = tmp_path / "book/14-more.md"
+
+    def write(front_matter, twin=None):
+        source.write_text(f"---\n{front_matter}\n---\n# More\n")
+        if twin:
+            chapters.write_twin(chapters.twin_of(source), twin)
+        return source
+
+    return write
+
+
+def test_every_chapter_has_a_card_with_a_picture_of_its_own():
+    cards = [front_page.card(source) for source in EXECUTED]
+    assert [card.number for card in cards] == [int(source.stem[:2]) for source in chapters.chapters()]
+    assert len({card.alt for card in cards}) == len({card.question for card in cards}) == len(cards)
+    for card in cards:
+        assert len(card.alt.split()) >= 6 and card.minutes > 3 and card.question[0].isupper(), card.page
+        pixels = np.asarray(card.picture)
+        assert (pixels > 245).all(-1).mean() < 0.7, f"{card.page}: the card's picture is mostly white: crop it anew"
+        small = front_page.thumbnail(card.picture)
+        assert len(small) <= front_page.CARD_BYTES
+        with Image.open(io.BytesIO(small)) as image:
+            assert image.size == front_page.CARD
+
+
+def test_a_new_chapter_comes_into_the_part_that_has_it(tmp_path, chapter):
     parts = "- caption: Start\n  chapters:\n  - file: book/notes\n- caption: 'Two: more'\n  chapters:\n"
     (tmp_path / "_toc.yml").write_text(f"root: book/index\nparts:\n{parts}  - file: book/14-more\n")
-    source = tmp_path / "book/14-more.md"
-    source.write_text('---\ndescription: "more: and more."\n---\n# More\n')
-    assert "More" not in front_page.contents(tmp_path, {}), "before it was executed"
-    chapters.write_twin(chapters.twin_of(source), notebook("# More"))
-    listed = front_page.contents(tmp_path, {})
-    assert "### Part Two: more\n\n14. [More](14-more.ipynb): more: and more. *0 min*" in listed
-    assert f"| 14. More | 0 min | {NOTHING} |" in listed and "Start" not in listed
+    source = chapter('description: "more: and more."')
+    assert front_page.listed(tmp_path) == {}, "before it was executed"
+    source = chapter('description: "more: and more."', with_figures(("A red figure", "red"), ("A blue one", "blue")))
+    assert front_page.listed(tmp_path) == {"Two: more": [source]}
+    card = front_page.card(source)
+    assert (card.number, card.page, card.title) == (14, "book/14-more", "More")
+    assert card.question == "More: and more." and card.alt == "From chapter 14: A red figure"
+    assert card.picture.size == (200, 100) and card.picture.getpixel((0, 0)) == (255, 0, 0)
 
-    source.write_text("# More\n")
+
+def test_a_card_names_its_figure_and_a_part_of_it(chapter):
+    twin = with_figures(("A red figure", "red"), ("A blue figure", "blue"))
+    card = "card:\n  figure: blue\n  crop: [0.5, 0, 1, 0.5]\n  alt: Half of it."
+    found = front_page.card(chapter(f"description: more.\n{card}", twin))
+    assert found.picture.size == (100, 50) and found.picture.getpixel((0, 0)) == (0, 0, 255)
+    assert found.alt == "Half of it."
+    for wrong in ("green", "figure"):
+        with pytest.raises(SystemExit, match="14-more.md: [02] figures"):
+            front_page.card(chapter(f"description: more.\ncard:\n  figure: {wrong}", twin))
     with pytest.raises(SystemExit, match="14-more.md: say in its front matter"):
-        front_page.contents(tmp_path, {})
+        front_page.card(chapter("title: More", twin))
+
+
+def test_a_thumbnail_shows_all_of_a_picture():
+    tall = np.full((400, 100, 3), (0, 0, 255), np.uint8)
+    with Image.open(io.BytesIO(front_page.thumbnail(Image.fromarray(tall)))) as small:
+        pixels = np.asarray(small.convert("RGB")).astype(int)
+    blue = (pixels[..., 2] - pixels[..., 0] > 128).mean()
+    assert abs(blue - 75 / 480) < 0.02 and (pixels[:, 0] > 245).all()
 
 
 def test_words_are_those_of_the_prose():
@@ -56,24 +110,30 @@ def test_times_come_from_the_record_and_the_benchmark(tmp_path):
     source = tmp_path / "02-trial.md"
     source.write_text("# A trial\n\n" + "word " * 500)
     twin = notebook("# A trial")
-    nothing = front_page.Times("3 min", NOTHING, NOTHING, NOTHING)
     chapters.write_twin(chapters.twin_of(source), twin)
-    assert front_page.times(source, {}) == nothing
+    assert front_page.times(source, {}) == {"read": "3 min"}
 
     twin.metadata["salkit"] = {"device": "cpu, 2 cores", "seconds": 386}
     chapters.write_twin(chapters.twin_of(source), twin)
     figures = {"02-trial": {"fast": {"seconds": 27.9}, "gpu": {"seconds": 100}}}
-    assert front_page.times(source, figures) == front_page.Times("3 min", "30 s", "6 min", "2 min")
+    assert front_page.times(source, figures) == {"read": "3 min", "fast": "30 s", "cpu": "6 min", "gpu": "2 min"}
 
     twin.metadata["salkit"] = {"device": "NVIDIA H100", "seconds": 50}
     chapters.write_twin(chapters.twin_of(source), twin)
-    assert front_page.times(source, {}) == front_page.Times("3 min", NOTHING, NOTHING, "50 s")
+    assert front_page.times(source, {}) == {"read": "3 min", "gpu": "50 s"}
 
 
-def test_a_page_without_its_markers_is_an_error():
-    for text in ("# No markers", front_page.END + front_page.BEGIN, front_page.BEGIN * 2 + front_page.END):
-        with pytest.raises(SystemExit, match="needs the lines"):
-            front_page.page(text)
+def test_the_table_of_times_has_no_column_without_a_time():
+    assert front_page.table_of_times(figures={}).splitlines()[0] == "| chapter | to read | in full, CPU |"
+    one = {EXECUTED[0].stem: {"fast": {"seconds": 27.9}}}
+    head, _, first, second, *_ = front_page.table_of_times(figures=one).splitlines()
+    assert head == "| chapter | to read | to run, fast | in full, CPU |"
+    assert "| 30 s |" in first and "| – |" in second
+
+
+def test_nothing_in_the_book_says_that_it_was_not_measured():
+    for page in chapters.BOOK.glob("*.md"):
+        assert not re.search(r"not (yet )?measured(?! yet| by)", page.read_text(encoding="utf-8"), re.I), page.name
 
 
 def test_the_caption_says_what_the_network_answers():
@@ -87,6 +147,49 @@ def test_the_caption_says_what_the_network_answers():
 
 def test_the_picture_is_small_and_says_what_it_shows():
     assert (chapters.BOOK / "_static/front.png").stat().st_size < 150_000
-    for file, place in ((front_page.PAGE, "_static"), (chapters.ROOT / "README.md", "book/_static")):
+    for file, place in ((PAGE, "_static"), (chapters.ROOT / "README.md", "book/_static")):
         (alt,) = re.findall(rf"!\[([^\]]*)\]\({place}/front\.png\)", file.read_text(encoding="utf-8"))
         assert len(alt.split()) >= 20, file.name
+
+
+def test_the_built_page_has_the_cards_and_a_place_for_the_laboratory(html):
+    page, text = read(html / "book/index.html"), (html / "book/index.html").read_text(encoding="utf-8")
+    assert "laboratory" in page.ids and text.count("card-question") == len(EXECUTED)
+    for source in EXECUTED:
+        assert page.links.count(f"{source.stem}.html") >= 2, "in the contents at the side, and on its card"
+
+
+# What can be seen of the stage and the cards: boxes, and whether one covers another.
+SEEN = """() => {
+    const box = (what) => document.querySelector(what).getBoundingClientRect();
+    const cards = [...document.querySelectorAll(".course-cards > li")];
+    return {
+        buttons: [...document.querySelectorAll(".course-buttons a")].map((a) => [a.innerText, a.offsetHeight]),
+        bottom: Math.max(...[...document.querySelectorAll(".course-buttons a")].map(
+            (a) => a.getBoundingClientRect().bottom)),
+        picture: box("#laboratory img").width,
+        beside: box("#laboratory").left >= box(".course-words").right - 1,
+        columns: new Set(cards.map((card) => card.offsetLeft)).size,
+        stops: Math.max(...cards.map((card) => card.querySelectorAll("a").length)),
+        pressed: cards.every((card) => {
+            card.scrollIntoView({block: "center"});
+            const {left, top, width, height} = card.getBoundingClientRect();
+            return document.elementFromPoint(left + width / 2, top + height / 3)?.closest("a")?.href.includes("/book/");
+        }),
+    };
+}"""
+
+
+@pytest.mark.parametrize("width, columns, beside", [(1440, 4, True), (820, 3, False), (390, 1, False)])
+def test_the_stage_and_the_cards_without_scripts_on_all_screens(browser, html, width, columns, beside):
+    height = 844
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto((html / "book/index.html").as_uri())
+    seen = page.evaluate(SEEN)
+    assert [words for words, _ in seen["buttons"]] == ["Start reading", "Run in Colab", "Teach with it"]
+    assert all(tall >= 40 for _, tall in seen["buttons"]) and seen["bottom"] < height
+    assert seen["picture"] > 300 and seen["beside"] == beside
+    assert seen["columns"] == columns and seen["pressed"], "a card is a link all over"
+    assert seen["stops"] == 1, "and a keyboard stops at it once"
+    context.close()

@@ -92,7 +92,7 @@ def test_disk_that_fills_up_leaves_nothing(places, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    monkeypatch.setattr("salkit._cache.save_file", fail)
     with pytest.warns(UserWarning, match="No space left"):
         tensors, _ = cached("thing", "a", contents)
     assert tensors["x"].tolist() == [1, 1, 1]

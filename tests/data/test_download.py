@@ -185,8 +185,6 @@ def test_full_disk_is_not_blamed_on_the_server(server, mirror, path, monkeypatch
     server.files["file"] = mirror.files["file"] = CONTENT
 
     class FullDisk:
-        name = str(path) + ".part"
-
         def __enter__(self):
             return self
 
@@ -196,7 +194,7 @@ def test_full_disk_is_not_blamed_on_the_server(server, mirror, path, monkeypatch
         def write(self, chunk):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("salkit.data.download._open", lambda path, mode: FullDisk())
+    monkeypatch.setattr("salkit.data.download.open", lambda path, mode: FullDisk(), raising=False)
     with pytest.raises(DataUnavailableError, match="No space left.*SALKIT_CACHE"):
         fetch(path, server, mirror)
     assert mirror.requests == []

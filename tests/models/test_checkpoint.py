@@ -178,7 +178,7 @@ def test_a_failing_disk_leaves_the_old_file_and_no_crumbs(saved, monkeypatch):
             file.write(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("salkit.models.checkpoint.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(saved, fc_net(), architecture="fc")
     assert saved.read_bytes() == before

@@ -1,5 +1,7 @@
 """The trained networks of the course, and their recipes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,7 +46,7 @@ def test_the_recipe_still_draws_the_images_that_the_network_learnt(name):
 def test_which_blind_network_had_which_deck_is_not_to_be_read_in_the_recipes():
     blind = [recipes.read_recipe(name) for name in NAMES if "blind" in name]
     assert [recipe.stages for recipe in blind] == [
-        (recipe.stages[0]._replace(data={"dataset": "deck", "place": place}),) for place, recipe in enumerate(blind)
+        (replace(recipe.stages[0], data={"dataset": "deck", "place": place}),) for place, recipe in enumerate(blind)
     ]
     assert len({str(recipe.stages[0].fit) for recipe in blind}) == 1
 

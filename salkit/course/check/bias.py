@@ -141,15 +141,10 @@ class Sealed:
             return Result(self.name, False, f"The answer is one of {', '.join(self.answers)}, not {given!r}.")
         if _seal(self.name, answer.strip().lower()) != self.seal:
             return Result(self.name, False, "No. Which measurement said so, and what would it not have seen?")
-        return _Right(self.name, True)
+        return Result(self.name, True, remark="If it was no guess, you have a number for each of the other two.")
 
     def __repr__(self) -> str:
         return f"Exercise {self.name}: {self.task}"
-
-
-class _Right(Result):
-    def __repr__(self) -> str:
-        return f"Passed: {self.exercise}. If it was no guess, you have a number for each of the other two."
 
 
 def _seal(name: str, answer: str) -> str:

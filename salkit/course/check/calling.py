@@ -36,7 +36,7 @@ def undisturbed(seed: int) -> Iterator[None]:
     The caller may have another default device or dtype, or be under ``no_grad``, ``inference_mode`` or ``autocast``:
     none of it may reach the cases.
     """
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state(), torch.get_default_dtype()
+    states = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     cpu = torch.device("cpu")
     try:
         with (
@@ -44,6 +44,7 @@ def undisturbed(seed: int) -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast("cpu", enabled=False),
+            torch.random.fork_rng(devices=[]),
         ):
             torch.set_default_dtype(torch.float32)
             torch.default_generator.manual_seed(seed)
@@ -51,8 +52,7 @@ def undisturbed(seed: int) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        torch.set_default_dtype(states[3])
+        torch.set_default_dtype(states[2])
 
 
 @contextmanager

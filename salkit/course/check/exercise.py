@@ -26,6 +26,7 @@ class Result:
         hint: what to look at when it did not; empty when it passed.
         cases: how many random cases it was tried on.
         remark: what a function that passed could do better; mostly empty.
+        words: how the answer begins when it passed, and when it did not.
     """
 
     exercise: str
@@ -33,15 +34,16 @@ class Result:
     hint: str = ""
     cases: int = 0
     remark: str = ""
+    words: tuple[str, str] = ("Passed", "Not yet")
 
     def __bool__(self) -> bool:
         return self.passed
 
     def __repr__(self) -> str:
-        if self.passed:
-            passed = f"Passed: {self.exercise}, equal to the reference on {self.cases} fresh cases."
-            return " ".join(filter(None, (passed, self.remark)))
-        return f"Not yet: {self.exercise}. {self.hint}"
+        if not self.passed:
+            return f"{self.words[1]}: {self.exercise}. {self.hint}"
+        compared = f", equal to the reference on {self.cases} fresh cases" if self.cases else ""
+        return f"{self.words[0]}: {self.exercise}{compared}. {self.remark}".rstrip()
 
 
 class Mistake(NamedTuple):

@@ -27,13 +27,6 @@ from .exercise import Result
 GALLERY: dict[str, Mistake] = {}
 
 
-class Repair(Result):
-    """What a test found: true in a condition when the function passed."""
-
-    def __repr__(self) -> str:
-        return f"Repaired: {self.exercise}." if self.passed else f"Still broken: {self.exercise}. {self.hint}"
-
-
 @dataclass(frozen=True)
 class Mistake:
     """A test that a usual wrong version fails. Call it with a function to have that tested.
@@ -53,7 +46,7 @@ class Mistake:
         """The function to write, in a sentence."""
         return self.test.__doc__ or ""
 
-    def __call__(self, function: Callable, *, seed: int | None = None) -> Repair:
+    def __call__(self, function: Callable, *, seed: int | None = None) -> Result:
         """Test ``function``. Never raises for what it does: an exception becomes the hint.
 
         Args:
@@ -61,7 +54,7 @@ class Mistake:
             seed: of the random numbers in the test; by default they are new each time.
         """
         hint = self._hint(function, secrets.randbits(32) if seed is None else seed)
-        return Repair(self.name, not hint, hint)
+        return Result(self.name, not hint, hint, words=("Repaired", "Still broken"))
 
     def __repr__(self) -> str:
         return f"Mistake {self.name}: {self.task}"

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from ..._distributed import world
+from ...attack import pgd
 from ...data import ImageSet
-from ...errors import InputError
+from ...errors import InputError, require
 from ..training import (
     Batches,
     History,
@@ -25,8 +26,17 @@ from ..training import (
     print_epoch,
     sgd,
 )
-from ..training.parts import in_range
-from .attacks import ATTACKS
+
+
+def pgd_from_anywhere(model, images, labels):
+    """Two steps of PGD within 8/255 from a new random start each time, in bfloat16 as the training step."""
+    seed = int(torch.randint(2**31, ()))
+    with torch.autocast(images.device.type, torch.bfloat16):
+        return pgd(model, images, labels, eps=8 / 255, steps=2, step_size=6 / 255, seed=seed)
+
+
+ATTACKS = {"pgd": pgd_from_anywhere}
+"""Adversarial training, by its name in a recipe."""
 
 _SPELT = {"optimizer": ("sgd", "adamw"), "schedule": ("one_cycle", "constant"), "attack": (None, *ATTACKS)}
 
@@ -77,16 +87,15 @@ class Options:
 
     def __post_init__(self):
         for name, known in _SPELT.items():
-            if getattr(self, name) not in known:
-                words = " or ".join(repr(word) for word in known if word)
-                raise InputError(f"{name} must be {words}, not {getattr(self, name)!r}")
-        in_range("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        in_range("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
-        in_range("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "at least 0 and less than 1")
+            words = " or ".join(repr(word) for word in known if word)
+            require(name, getattr(self, name), getattr(self, name) in known, words)
+        require("epochs", self.epochs, self.epochs >= 1, "at least 1")
+        require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        require("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "at least 0 and less than 1")
         if self.cutout is not None and self.shift is None:
             raise InputError("cutout needs a shift: give shift=0 for flips and covered squares alone")
-        in_range("shift", self.shift, self.shift is None or self.shift >= 0, "0 or more")
-        in_range("cutout", self.cutout, self.cutout is None or self.cutout >= 1, "at least 1")
+        require("shift", self.shift, self.shift is None or self.shift >= 0, "0 or more")
+        require("cutout", self.cutout, self.cutout is None or self.cutout >= 1, "at least 1")
         self._parts(nn.Linear(1, 1, device="meta"))  # these check the others
 
     def fit(

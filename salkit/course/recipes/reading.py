@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
-from ...errors import InputError
+from ...errors import InputError, require
 from ...models import ARCHITECTURES
 from .images import DATASETS, Images
 from .options import Options
 
 
-class Stage(NamedTuple):
+@dataclass(frozen=True)
+class Stage:
     """One call of ``fit``: the images, as ``data`` in the file has them, and the options, as it spells them."""
 
     data: dict
@@ -61,10 +61,9 @@ class Recipe:
         Raises:
             InputError: fewer than one; now, and not after the stages before.
         """
-        if epochs < 1:
-            raise InputError(f"epochs must be at least 1, not {epochs}")
+        require("epochs", epochs, epochs >= 1, "at least 1")
         *before, last = self.stages
-        return replace(self, stages=(*before, last._replace(fit={**last.fit, "epochs": epochs})))
+        return replace(self, stages=(*before, replace(last, fit={**last.fit, "epochs": epochs})))
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -98,47 +97,32 @@ def _parse(text: str, name: str, file: str) -> Recipe:
     except ValueError as error:
         raise InputError(f"{file} is no JSON: {error}") from error
     try:
-        return _recipe(content, name, file)
+        _check_arguments(_recipe, content, "a recipe", without=("name", "file"))
+        return _recipe(name, file, **content)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
 
-def _recipe(content, name: str, file: str) -> Recipe:
-    _check_entries(content, "a recipe", required={"architecture": str, "data": dict, "stages": list},
-                   optional={"kwargs": dict, "seed": int})  # fmt: skip
-    architecture, kwargs = content["architecture"], content.get("kwargs", {})
+def _recipe(
+    name: str, file: str, *, architecture: str, data: dict, stages: list, kwargs: dict | None = None, seed: int = 0
+) -> Recipe:
+    """The recipe with these entries, of the right types by now."""
     _check_known(architecture, ARCHITECTURES, "architecture")
-    _check_arguments(ARCHITECTURES[architecture], kwargs, architecture)
-    if not content["stages"]:
+    _check_arguments(ARCHITECTURES[architecture], kwargs or {}, architecture)
+    if not stages:
         raise InputError("there must be one stage at least")
-    stages = tuple(_stage(stage, content["data"]) for stage in content["stages"])
-    return Recipe(name, file, architecture, kwargs, stages, content.get("seed", 0))
+    return Recipe(name, file, architecture, kwargs or {}, tuple(_stage(stage, data) for stage in stages), seed)
 
 
 def _stage(content, data: dict) -> Stage:
-    _check_entries(content, "a stage", required={"fit": dict}, optional={"data": dict})
-    stage = Stage(content.get("data", data), content["fit"])
+    _check_arguments(Stage, {"data": data, **content} if isinstance(content, dict) else content, "a stage")
+    stage = Stage(**{"data": data, **content})
     _check_known(stage.data.get("dataset"), DATASETS, "dataset")
     arguments = {name: value for name, value in stage.data.items() if name != "dataset"}
     _check_arguments(DATASETS[stage.data["dataset"]], arguments, stage.data["dataset"], without=("load",))
     _check_arguments(Options, stage.fit, "fit")
     stage.options()  # checks the values
     return stage
-
-
-def _check_entries(content, what: str, *, required: dict[str, type], optional: dict[str, type]) -> None:
-    if not isinstance(content, dict):
-        raise InputError(f"{what} must be an object, {{...}}, not {json.dumps(content)}")
-    kinds = {**required, **optional}
-    for name, value in content.items():
-        _check_known(name, kinds, f"entry of {what}")
-        if not isinstance(value, kinds[name]) or isinstance(value, bool):
-            raise InputError(f"{name} must be {_WORDS[kinds[name]]}, not {json.dumps(value)}")
-    if missing := [name for name in required if name not in content]:
-        raise InputError(f"{what} needs {' and '.join(missing)}")
-
-
-_WORDS: dict[type, str] = {str: "a text", dict: "an object, {...}", list: "a list, [...]", int: "a whole number"}
 
 
 def _check_known(name, known: Collection[str], what: str, more: str = "") -> None:
@@ -148,8 +132,10 @@ def _check_known(name, known: Collection[str], what: str, more: str = "") -> Non
         raise InputError(f"there is no {what} {name!r}{hint}")
 
 
-def _check_arguments(function: Callable, given: dict, what: str, *, without: Collection[str] = ()) -> None:
+def _check_arguments(function: Callable, given, what: str, *, without: Collection[str] = ()) -> None:
     """Whether ``function(**given)`` has names that it takes, and values of the types that its signature says."""
+    if not isinstance(given, dict):
+        raise InputError(f"{what} must be an object, {{...}}, not {json.dumps(given)}")
     parameters = {name: p for name, p in inspect.signature(function).parameters.items() if name not in without}
     for name, value in given.items():
         _check_known(name, parameters, f"option of {what}")
@@ -168,4 +154,6 @@ def _fits(value, annotation: str) -> bool:
         return "int" in kinds or "float" in kinds
     if isinstance(value, float):
         return "float" in kinds
-    return any(kind.startswith(("list", "tuple", "Sequence")) for kind in kinds) and isinstance(value, list)
+    if isinstance(value, dict):
+        return "dict" in kinds
+    return any(kind.startswith(("list", "tuple", "Sequence")) for kind in kinds)

@@ -26,10 +26,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..._device import device_of
 from ..._distributed import all_gather, broadcast, check_same, world
+from ..._state import evaluation_mode
 from ...data import ImageSet
-from ...errors import CheckpointError, InputError, TrainingDivergedError
+from ...errors import CheckpointError, InputError, TrainingDivergedError, require
 from .history import History
-from .parts import Batches, LossDelta, Patience, in_range, one_cycle, sgd
+from .parts import Batches, LossDelta, Patience, one_cycle, sgd
 from .state import describe, read_state, write_state
 
 SMOOTHED = nn.CrossEntropyLoss(label_smoothing=0.05)
@@ -62,21 +63,16 @@ def evaluate(model: nn.Module, data: ImageSet, *, batch_size: int | None = None)
 @torch.no_grad()
 def _total(model: nn.Module, data: ImageSet, batch_size: int | None = None) -> Tensor:
     """``(2,)`` float64 on the CPU: the sum of the cross-entropies, and how many are right."""
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        loss = correct = 0.0
-        device = device_of(model)
-        if batch_size is None:
-            batch_size = 64 if device.type == "cpu" else 512
+    loss = correct = 0.0
+    device = device_of(model)
+    if batch_size is None:
+        batch_size = 64 if device.type == "cpu" else 512
+    with evaluation_mode(list(model.modules())):
         for start in range(0, len(data), batch_size):
             batch = data[start : start + batch_size].to(device)
             logits = model(batch.pixels()).float()
             loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
             correct += (logits.argmax(1) == batch.labels).sum().item()
-    finally:
-        for module, training in flags:
-            module.training = training
     return torch.tensor([loss, correct], dtype=torch.float64)
 
 
@@ -320,7 +316,7 @@ def _check_finite(row: dict, optimizer: torch.optim.Optimizer) -> None:
 
 
 def _check(model: nn.Module, batches: Batches, val: ImageSet, epochs: int, size: int) -> None:
-    in_range("epochs", epochs, epochs >= 1, "at least 1")
+    require("epochs", epochs, epochs >= 1, "at least 1")
     if not len(val):
         raise InputError("there are no images to validate on")
     if batches.images.classes != val.classes:

@@ -14,15 +14,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..._device import device_of
 from ...data import ImageSet
-from ...errors import InputError
+from ...errors import InputError, require
 from .augmentation import augment
 from .history import History
-
-
-def in_range(name: str, value: float | None, fits: bool, wanted: str) -> None:
-    """Raise an InputError that says what was wanted, unless the value fits."""
-    if not fits:
-        raise InputError(f"{name} must be {wanted}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Batches:
     seed: int = 0
 
     def __post_init__(self):
-        in_range("the size of a batch", self.size, self.size >= 1, "at least 1")
+        require("the size of a batch", self.size, self.size >= 1, "at least 1")
         if not len(self.images):
             raise InputError("there are no images to learn from")
         if self.augment is not None:
@@ -91,9 +85,9 @@ def sgd(
         >>> course.sgd(torch.nn.Linear(1, 1), lr=0.1).param_groups[0]["lr"]
         0.1
     """
-    in_range("lr", lr, 0 < lr < math.inf, "positive")
-    in_range("momentum", momentum, 0 <= momentum < 1, "at least 0 and less than 1")
-    in_range("weight_decay", weight_decay, weight_decay >= 0, "0 or more")
+    require("lr", lr, 0 < lr < math.inf, "positive")
+    require("momentum", momentum, 0 <= momentum < 1, "at least 0 and less than 1")
+    require("weight_decay", weight_decay, weight_decay >= 0, "0 or more")
     # Fused: one pass over the weights instead of one for each term of the rule.
     return torch.optim.SGD(
         model.parameters(), lr, momentum, weight_decay=weight_decay, nesterov=momentum > 0,
@@ -116,7 +110,7 @@ def clipped(optimizer: torch.optim.Optimizer, norm: float) -> torch.optim.Optimi
         >>> weight.data
         tensor([-1.])
     """
-    in_range("the norm to clip at", norm, 0 < norm < math.inf, "positive")
+    require("the norm to clip at", norm, 0 < norm < math.inf, "positive")
 
     def clip(optimizer, *_) -> None:
         nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], norm)
@@ -174,7 +168,7 @@ def moving_average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
         >>> torch.equal(average.module.weight, model.weight)
         True
     """
-    in_range("the average's decay", decay, 0 <= decay < 1, "at least 0 and less than 1")
+    require("the average's decay", decay, 0 <= decay < 1, "at least 0 and less than 1")
     return AveragedModel(model, multi_avg_fn=partial(_move_towards, decay=decay), use_buffers=True)
 
 
@@ -199,7 +193,7 @@ class Patience:
     epochs: int
 
     def __post_init__(self):
-        in_range("patience", self.epochs, self.epochs >= 1, "at least 1")
+        require("patience", self.epochs, self.epochs >= 1, "at least 1")
 
     def __call__(self, model: nn.Module, history: History) -> str | None:
         return "patience" if len(history) - history.best_epoch >= self.epochs else None
@@ -219,7 +213,7 @@ class LossDelta:
     delta: float
 
     def __post_init__(self):
-        in_range("the loss's delta", self.delta, self.delta >= 0, "0 or more")
+        require("the loss's delta", self.delta, self.delta >= 0, "0 or more")
 
     def __call__(self, model: nn.Module, history: History) -> str | None:
         losses = history["train_loss"]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..._cache import cached
-from ...errors import InputError
+from ...errors import InputError, require
 from ..imageset import ImageSet
 from .backgrounds import BACKGROUNDS
 from .drawing import BACKGROUND_OF, MARK, MARK_KINDS, Dials, render
@@ -154,7 +154,7 @@ def _pictures(recipe: Dials, cache: bool) -> dict[str, Tensor]:
     """What ``render`` draws, as tensors; a set that takes more than a few seconds comes from the cache."""
 
     def make():
-        return {name: torch.from_numpy(array) for name, array in vars(render(recipe)).items()}, {}
+        return {name: torch.from_numpy(array) for name, array in render(recipe).items()}, {}
 
     if not cache or recipe.n * recipe.size**2 < WORTH_CACHING:
         return make()[0]
@@ -168,21 +168,19 @@ def _recipe(
         ("n", n, 1, None), ("size", size, 16, None), ("seed", seed, 0, None), ("objects", objects, 1, 9),
     ):  # fmt: skip
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < low or (high is not None and value > high):
-            bound = f"between {low} and {high}" if high else f"of at least {low}"
-            raise InputError(f"{name} must be a whole number {bound}, not {value!r}")
+        bound = f"between {low} and {high}" if high else f"of at least {low}"
+        require(name, value, whole and low <= value <= (high or value), f"a whole number {bound}")
     for name, value, high in (
         ("background_bias", background_bias, 1), ("mark_bias", mark_bias, 1),
         ("occlusion", occlusion, 0.9), ("noise", noise, 0.5),
     ):  # fmt: skip
-        if not isinstance(value, numbers.Real) or not 0 <= value <= high:
-            raise InputError(f"{name} must be a number between 0 and {high}, not {value!r}")
-    if mark is not None and mark not in MARK_KINDS:
-        raise InputError(f"mark must be one of {', '.join(map(repr, MARK_KINDS))} or None, not {mark!r}")
+        in_range = isinstance(value, numbers.Real) and 0 <= value <= high
+        require(name, value, in_range, f"a number between 0 and {high}")
+    require("mark", mark, mark in (None, *MARK_KINDS), f"one of {', '.join(map(repr, MARK_KINDS))} or None")
     classes = CLASSES if classes is None else classes
-    listed = isinstance(classes, Sequence) and not isinstance(classes, str)
-    if not listed or not len(classes) or not all(name in CLASSES for name in classes):
-        raise InputError(f"classes must be a list of names out of {', '.join(CLASSES)}, not {classes!r}")
+    listed = isinstance(classes, Sequence) and not isinstance(classes, str) and len(classes) > 0
+    known = listed and all(name in CLASSES for name in classes)
+    require("classes", classes, known, f"a list of names out of {', '.join(CLASSES)}")
     if len(set(classes)) < len(classes):
         raise InputError(f"classes must not name a class twice: {', '.join(classes)}")
     if (counter or mixed) and len(classes) < 2:

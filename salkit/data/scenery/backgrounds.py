@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from .draws import Draws, hsv_to_rgb
-from .shapes import box, capsule, circle, ellipse, union
+from .shapes import Shape, box, capsule, circle, ellipse, grown, union
 
 PLACE_WIDTH = 8000  # random numbers for one place, most of them in the lattices of its textures
 THINGS_WIDTH = 96  # and for what lies about in it
@@ -31,9 +31,11 @@ class Grid:
         centres = centres_of(size)
         self.x, self.y = centres[None, None, :], centres[None, :, None]
 
-    def cover(self, shape, softness=0.0):
-        """How much of each pixel lies inside an implicit shape, 0 to 1; ``softness`` widens the edge."""
-        return np.clip(0.5 - shape / (self.pixel + softness), 0, 1)
+    def cover(self, shape: Shape | np.ndarray, softness=0.0):
+        """How much of each pixel lies inside a shape, or where values are negative, 0 to 1; ``softness`` widens the
+        edge."""
+        distance = shape if isinstance(shape, np.ndarray) else shape(self.x, self.y)
+        return np.clip(0.5 - distance / (self.pixel + softness), 0, 1)
 
 
 @functools.lru_cache(maxsize=64)
@@ -109,7 +111,7 @@ def snow(d: Draws, g: Grid) -> np.ndarray:
     drifts = mix(white * np.float32(0.86), white, np.clip(clouds_of(d, g.size) * 2 - 0.5, 0, 1))
     scene = mix(_heaven(d, g) * np.float32(0.92), drifts, land)
     for _ in range(14):
-        flake = circle(g.x, g.y, d.uniform(-1, 1), d.uniform(-1, 1), d.uniform(0.015, 0.04))
+        flake = circle(d.uniform(-1, 1), d.uniform(-1, 1), d.uniform(0.015, 0.04))
         scene = mix(scene, np.float32(1), g.cover(flake) * 0.9)
     return scene
 
@@ -121,7 +123,7 @@ def grass(d: Draws, g: Grid) -> np.ndarray:
     meadow = mix(green * np.float32(0.66), green * np.float32(1.22), blades)
     petals = d.colour(value=(0.8, 1.0))
     for _ in range(8):
-        flower = circle(g.x, g.y, d.uniform(-1, 1), d.uniform(0.1, 1), d.uniform(0.02, 0.05))
+        flower = circle(d.uniform(-1, 1), d.uniform(0.1, 1), d.uniform(0.02, 0.05))
         meadow = mix(meadow, petals, g.cover(flower) * d.chance(0.5))
     return mix(_heaven(d, g), meadow, land)
 
@@ -171,10 +173,10 @@ def room(d: Draws, g: Grid) -> np.ndarray:
     stripes = (wave(g.x / period + d.uniform(0, 1)) > 0.5) * striped * 0.14 + 0 * g.y
     scene = mix(paper, paper * np.float32(0.4), stripes + 0.1 * texture(d, g.size, 4, 4))
     cx, cy, half = d.uniform(-0.8, 0.8), d.uniform(-0.7, -0.3), d.uniform(0.18, 0.34)
-    frame = box(g.x, g.y, cx, cy, half, half * d.uniform(0.8, 1.3))
+    frame = box(cx, cy, half, half * d.uniform(0.8, 1.3))
     scene = mix(scene, d.colour((0.05, 0.12), (0.2, 0.7), (0.25, 0.95)), g.cover(frame))
     inside = mix(d.colour(value=(0.6, 1.0)), d.colour(value=(0.3, 0.9)), np.clip((g.y - cy) * 6 + 0.5 + 0 * g.x, 0, 1))
-    scene = mix(scene, inside, g.cover(frame + 0.05))
+    scene = mix(scene, inside, g.cover(grown(frame, -0.05)))
     edge = d.uniform(0.1, 0.5)
     plank = (g.x - d.uniform(-0.3, 0.3)) / (g.y + 1.2 - edge * 0.4) * d.uniform(2.5, 4)
     boards = floor * (0.82 + 0.28 * texture(d, g.size, 24, 6))[:, None]
@@ -207,13 +209,13 @@ def pond(d: Draws, g: Grid) -> np.ndarray:
     pad = d.colour((0.22, 0.36), (0.4, 0.75), (0.5, 0.8))
     for _ in range(7):
         cx, cy, rx = d.uniform(-1, 1), d.uniform(-0.6, 1), d.uniform(0.12, 0.28)
-        leaf = ellipse(g.x, g.y, cx, cy, rx, rx * 0.55)
+        leaf = ellipse(cx, cy, rx, rx * 0.55)(g.x, g.y)
         notch = np.maximum(np.abs((g.y - cy) - (g.x - cx) * 0.2) - (g.x - cx) * 0.22, cx - g.x)
         scene = mix(scene, pad * d.uniform(0.75, 1.1)[:, None], g.cover(np.maximum(leaf, -notch)))
     reed = d.colour((0.18, 0.32), (0.4, 0.7), (0.4, 0.7))
     for _ in range(9):
         cx, lean, top = d.uniform(-1, 1), d.uniform(-0.1, 0.1), d.uniform(-1.1, -0.3)
-        blade = capsule(g.x, g.y, cx, 0.1, cx + lean, top, 0.03, 0.008)
+        blade = capsule(cx, 0.1, cx + lean, top, 0.03, 0.008)
         scene = mix(scene, reed * d.uniform(0.7, 1.1)[:, None], g.cover(blade))
     return scene
 
@@ -228,27 +230,27 @@ def scatter(scene: np.ndarray, d: Draws, g: Grid) -> np.ndarray:
     def put(shape, colour, on):
         return mix(scene, colour, g.cover(shape) * on)
 
-    disc = circle(g.x, g.y, d.uniform(-1, 1), d.uniform(-1, -0.3), d.uniform(0.1, 0.22))
+    disc = circle(d.uniform(-1, 1), d.uniform(-1, -0.3), d.uniform(0.1, 0.22))
     scene = put(disc, d.colour((0.0, 0.17), (0.0, 0.8), (0.85, 1.0)), d.chance(0.3))
     for _ in range(2):  # trees and bushes
         cx, cy, r = d.uniform(-1, 1), d.uniform(0.0, 0.7), d.uniform(0.14, 0.3)
         on, top = d.chance(0.35), cy - d.uniform(0.01, 0.5)
         trunk = d.colour((0.03, 0.1), (0.3, 0.6), (0.25, 0.5))
-        scene = put(capsule(g.x, g.y, cx, cy, cx, top, 0.05), trunk, on)
-        low = [circle(g.x, g.y, cx + side * r * 0.8, top, r * 0.65) for side in (-1, 1)]
+        scene = put(capsule(cx, cy, cx, top, 0.05), trunk, on)
+        low = [circle(cx + side * r * 0.8, top, r * 0.65) for side in (-1, 1)]
         leaves = d.colour((0.15, 0.45), (0.3, 0.7), (0.3, 0.7))
-        scene = put(union(circle(g.x, g.y, cx, top - r * 0.5, r * 0.9), *low), leaves, on)
+        scene = put(union(circle(cx, top - r * 0.5, r * 0.9), *low), leaves, on)
     for _ in range(2):  # boxes and rocks
         half, roundness = d.uniform(0.08, 0.24), d.uniform(0.05, 1.0)
         high = half * d.uniform(0.6, 1.1)
-        block = box(g.x, g.y, d.uniform(-1, 1), d.uniform(-0.1, 1), half, high, np.minimum(half, high) * roundness)
+        block = box(d.uniform(-1, 1), d.uniform(-0.1, 1), half, high, np.minimum(half, high) * roundness)
         colour, on = d.colour(saturation=(0.0, 0.7), value=(0.3, 0.85)), d.chance(0.4)
         scene = put(block, colour * np.float32(0.5), on)
-        scene = put(block + 0.03, colour, on)
+        scene = put(grown(block, -0.03), colour, on)
     flock, dark = d.chance(0.3), d.uniform(0.1, 0.4)[:, None]
     for _ in range(3):
         cx, cy, r = d.uniform(-0.95, 0.95), d.uniform(-0.95, -0.2), d.uniform(0.05, 0.1)
-        wings = union(*(capsule(g.x, g.y, cx, cy, cx + side * r, cy - r * 0.6, 0.014) for side in (-1, 1)))
+        wings = union(*(capsule(cx, cy, cx + side * r, cy - r * 0.6, 0.014) for side in (-1, 1)))
         scene = put(wings, dark, flock)
     return scene
 

@@ -53,36 +53,23 @@ class Dials:
     mixed: bool
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """What was drawn.
+def render(recipe: Dials) -> dict[str, np.ndarray]:
+    """What is drawn, by name.
 
-    Attributes:
-        images: ``(N, 3, H, W)`` uint8.
-        part: ``(N, H, W)`` uint8, 0 for the background, ``MARK``, or the part's number (from 1) in ``PARTS``.
-        owner: ``(N, H, W)`` uint8, which object a part belongs to, from 0.
-        labels: ``(N, objects)`` int64.
+    Returns:
+        ``images`` ``(N, 3, H, W)`` uint8; ``part`` ``(N, H, W)`` uint8, 0 for the background, ``MARK``, or the part's
+        number (from 1) in ``PARTS``; ``owner`` ``(N, H, W)`` uint8, which object a part belongs to, from 0; ``labels``
+        ``(N, objects)`` int64.
     """
-
-    images: np.ndarray
-    part: np.ndarray
-    owner: np.ndarray
-    labels: np.ndarray
-
-
-def render(recipe: Dials) -> Rendered:
     n, size = recipe.n, recipe.size
-    out = Rendered(
-        np.empty((n, 3, size, size), np.uint8),
-        np.empty((n, size, size), np.uint8),
-        np.empty((n, size, size), np.uint8),
-        _labels(recipe),
-    )
+    images = np.empty((n, 3, size, size), np.uint8)
+    part, owner = (np.empty((n, size, size), np.uint8) for _ in range(2))
+    labels = _labels(recipe)
     step = max(1, BLOCK // size**2)
     for start in range(0, n, step):
         block = slice(start, min(start + step, n))
-        out.images[block], out.part[block], out.owner[block] = _render_block(recipe, out.labels[block], start)
-    return out
+        images[block], part[block], owner[block] = _render_block(recipe, labels[block], start)
+    return dict(images=images, part=part, owner=owner, labels=labels)
 
 
 def _labels(recipe: Dials) -> np.ndarray:
@@ -225,7 +212,6 @@ def _coat(d: Draws) -> np.ndarray:
 
 def _palette(d: Draws) -> tuple[np.ndarray, np.ndarray]:
     """``(M, inks, 3)`` colours, drawn alike for every class, and the outline's share of them ``(M, 1, 1)``."""
-    ink = np.empty((len(d), len(INKS), 3), np.float32)
     coat = _coat(d)
     colours = {
         COAT: coat,
@@ -237,9 +223,7 @@ def _palette(d: Draws) -> tuple[np.ndarray, np.ndarray]:
         GLASS: d.colour((0.2, 0.65), (0.1, 0.5), (0.7, 1.0)),
         TRIM: d.colour(saturation=(0.0, 0.35), value=(0.45, 0.9)),
     }
-    for slot, colour in colours.items():
-        ink[:, slot] = colour[:, :, 0, 0]
-    return ink, d.uniform(0.1, 0.55)
+    return np.stack([colours[ink][:, :, 0, 0] for ink in range(len(INKS))], axis=1), d.uniform(0.1, 0.55)
 
 
 def draw_objects(labels, table, size, cx, cy, scale):
@@ -284,7 +268,8 @@ def _draw(painter, d: Draws, size: int, cx, cy, scale):
     y = (cosine * sy - sine * sx) * stretch
     x = np.where(flip, -x, x)
     canvas = Canvas(x, y)
-    painter(canvas, d)
+    for stroke in painter(d):
+        stroke(canvas)
 
     rows = np.arange(len(d))[:, None, None] * len(INKS) + canvas.ink
     rgb = ink.reshape(-1, 3)[rows]
@@ -312,8 +297,4 @@ def _draw(painter, d: Draws, size: int, cx, cy, scale):
 def _most_common(parts: np.ndarray) -> np.ndarray:
     """The commonest non-zero of four values, the first of them when there are several: ``(4, ...) -> (...)``."""
     votes = np.stack([(parts == p).sum(0, dtype=np.uint8) * (p > 0) for p in parts])
-    best, count = parts[0].copy(), votes[0].copy()
-    for p, v in zip(parts[1:], votes[1:], strict=True):
-        np.copyto(best, p, where=v > count)
-        np.maximum(count, v, out=count)
-    return best
+    return np.take_along_axis(parts, votes.argmax(0)[None], axis=0)[0]

@@ -36,10 +36,6 @@ class Draws:
     def __len__(self) -> int:
         return len(self._table)
 
-    def rows(self, index: np.ndarray) -> Draws:
-        """The same numbers for some of the images, from the first column on."""
-        return Draws(self._table[index])
-
     def _take(self, count: int) -> np.ndarray:
         self._next += count
         if self._next > self._table.shape[1]:

@@ -20,7 +20,7 @@ import salkit
 from salkit.models import zoo
 from tools import address, lock, release
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -1,0 +1,1 @@
+"""The tests of the package import only ``salkit``; those in ``book/`` are of chapters, pages and tools."""

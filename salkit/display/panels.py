@@ -184,7 +184,7 @@ def _scaled(panels, row_signed: list[bool], scale: str | None) -> list[list[np.n
     """The panels with their maps in [0, 1], or [-1, 1] where the row is signed."""
     result = [list(row) for row in panels]
     for group in filter(None, _groups(panels, scale)):
-        # A scale that several maps share begins at zero: the darkest colour is no relevance, and not the least there is.
+        # A scale that several maps share begins at zero: the darkest colour is then no relevance, and not the least.
         zero = [np.zeros(1)] if scale else []
         together = np.concatenate([*(panels[i][j].ravel() for i, j in group), *zero])
         heat = heatmap(torch.as_tensor(together)[None, None], signed=row_signed[group[0][0]]).numpy().ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -62,7 +63,8 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
         rows: a dictionary for each row, by the columns' headings, the same ones in each. The first column names the
             row. A value is a text, a number, an `~salkit.evaluation.Interval`, or ``None`` for none.
         format: of numbers and intervals, such as ``".2f"`` or ``".1%"``; or one for each column by its heading.
-        caption: a line under the table. How many images stand behind the intervals is added, where it is one number.
+        caption: a line under the table. How many images stand behind most of the intervals is added; another number
+            stands behind its interval.
 
     Raises:
         InputError: no rows, rows with other columns than the first, a format for a column that isn't there.
@@ -86,11 +88,12 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
     formats = {name: format for name in columns} if isinstance(format, str) else format
     if unknown := formats.keys() - set(columns):
         raise InputError(f"there is no column {', '.join(sorted(unknown))}; there are: {', '.join(columns)}")
-    numbers = {value.n for row in rows for value in row.values() if _is_interval(value)}
-    if len(numbers) == 1:
-        caption = f"{caption + '; ' if caption else ''}n = {numbers.pop():,}"
-        numbers.clear()
-    texts = tuple(tuple(_text(row[name], formats.get(name, ""), bool(numbers)) for name in columns) for row in rows)
+    numbers = Counter(value.n for row in rows for value in row.values() if _is_interval(value))
+    usual = max(numbers, key=lambda n: (numbers[n], n), default=0)
+    if numbers:
+        unless = " unless stated" if len(numbers) > 1 else ""
+        caption = f"{caption + '; ' if caption else ''}n = {usual:,}{unless}"
+    texts = tuple(tuple(_text(row[name], formats.get(name, ""), usual) for name in columns) for row in rows)
     numeric = tuple(
         all(_is_interval(row[name]) or row[name] is None or _is_number(row[name]) for row in rows) for name in columns
     )
@@ -105,13 +108,13 @@ def _is_number(value) -> TypeGuard[Real]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _text(value, format: str, with_n: bool) -> str:
+def _text(value, format: str, usual: int) -> str:
     """One cell; nothing in it breaks over two lines but a text between its words."""
     if value is None:
         return "–"
     if _is_interval(value):
         mean, low, high = (_number(end, format or ".3f") for end in (value.mean, value.low, value.high))
-        n = f" (n{_NO_BREAK}={_NO_BREAK}{value.n:,})" if with_n else ""
+        n = f" (n{_NO_BREAK}={_NO_BREAK}{value.n:,})" if value.n != usual else ""
         return f"{mean} [{low},{_NO_BREAK}{high}]{n}"
     return _number(value, format or ("," if isinstance(value, Integral) else "")) if _is_number(value) else str(value)
 

@@ -21,14 +21,13 @@ def test_rows_columns_and_the_number_of_images():
     )
 
 
-def test_intervals_over_other_numbers_of_images_each_say_theirs():
-    rows = [{"map": "a", "mass": HALF}, {"map": "b", "mass": Interval(-0.1, -0.2, 0.0, 1000)}]
+def test_an_interval_over_another_number_of_images_says_so():
+    other = Interval(-0.1, -0.2, 0.0, 1000)
+    rows = [{"map": "a", "mass": HALF}, {"map": "b", "mass": other}, {"map": "c", "mass": HALF}]
     shown = display.table(rows, {"mass": ".0%"})
-    assert [row[1].replace("\u00a0", " ") for row in shown.rows] == [
-        "50 % [40 %, 62 %] (n = 280)",
-        "−10 % [−20 %, 0 %] (n = 1,000)",
-    ]
-    assert shown.caption == ""
+    texts = [row[1].replace("\u00a0", " ") for row in shown.rows]
+    assert texts == ["50 % [40 %, 62 %]", "−10 % [−20 %, 0 %] (n = 1,000)", "50 % [40 %, 62 %]"]
+    assert shown.caption == "n = 280 unless stated"
 
 
 def test_an_interval_is_not_broken_in_its_middle():

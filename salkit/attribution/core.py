@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -177,14 +176,10 @@ def score(model: nn.Module, rows: Tensor, target, how=targets.score, *, first: b
     Args:
         first: check these outputs against ``whole``, the target of all samples.
     """
-
-    def go(order: torch.memory_format) -> Tensor:
-        outputs = run(model, rows.to(memory_format=order))
-        if first:
-            targets.inspect(outputs, whole)
-        return scores_of(outputs, target, len(rows), how)
-
-    return _in_quickest_order(go, model, rows)
+    outputs = run(model, rows)
+    if first:
+        targets.inspect(outputs, whole)
+    return scores_of(outputs, target, len(rows), how)
 
 
 def differentiate(model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None) -> Tensor:
@@ -196,35 +191,9 @@ def differentiate_with_scores(
     model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None
 ) -> tuple[Tensor, Tensor]:
     """The gradient of each row's score by that row, and the scores ``(M,)``."""
-
-    def go(order: torch.memory_format) -> tuple[Tensor, Tensor]:
-        leaf = rows.detach().requires_grad_()
-        outputs = run(model, leaf.clone(memory_format=order))
-        if first:
-            targets.inspect(outputs, whole)
-        scores = scores_of(outputs, target, len(rows))
-        return gradient_of(scores, [leaf])[0].contiguous(), scores.detach()
-
-    return _in_quickest_order(go, model, rows)
-
-
-# From so many values in one pass on, a CPU convolves faster with the channels last: see benchmarks/attribution.py.
-_CHANNELS_LAST_FROM = 2**19
-# Models that call .view() on their feature maps can't take that order.
-_PLAIN_ORDER_ONLY: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-
-
-def _in_quickest_order(go: Callable, model: nn.Module, rows: Tensor):
-    """``go(memory_format)``, in whichever order of the values in memory is the fastest that the model takes."""
-    large_images = rows.ndim == 4 and rows.device.type == "cpu" and rows.numel() >= _CHANNELS_LAST_FROM
-    if large_images and model not in _PLAIN_ORDER_ONLY:
-        try:
-            return go(torch.channels_last)
-        except InputError as error:
-            if "view size is not compatible" not in str(error):
-                raise
-            _PLAIN_ORDER_ONLY.add(model)
-    return go(torch.preserve_format)
+    leaf = rows.detach().requires_grad_()
+    scores = score(model, leaf.clone(), target, first=first, whole=whole)
+    return gradient_of(scores, [leaf])[0].contiguous(), scores.detach()
 
 
 def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -81,7 +81,6 @@ class Place:
         return values.flatten(2)
 
 
-
 class UnsteadyError(NoTargetLayerError):
     """The model takes other steps in one pass than in the other."""
 
@@ -492,7 +491,7 @@ def that_lie_so(model: nn.Module, x: Tensor, places: list[Place]) -> set[Place]:
     """
     if not places:
         return set()
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
     noise = noise * (x.std() if x.std() > 0 else 1)
 
     def changed(*parts: slice) -> Tensor:

@@ -5,6 +5,7 @@ import gc
 import threading
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from small_nets import images, options_of, small_net
@@ -99,7 +100,7 @@ def test_no_trace_after_an_exception(name, where):
     before = snapshot(net)
     if where == "backward" and "backward" not in salkit.METHODS[name].passes:
         pytest.skip("the method has no backward pass")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(InputError if where == "forward" else ZeroDivisionError, match=f"in {where}"):
         explain(name, net, x)
     assert snapshot(net) == before
     assert x.requires_grad and x.grad is None
@@ -410,3 +411,64 @@ def test_samples_that_change_each_others_scores_are_refused():
     net = nn.Sequential(nn.BatchNorm1d(3, track_running_stats=False), nn.Linear(3, 2))
     with pytest.raises(InputError, match="running statistics"):
         salkit.gradient(net, torch.rand(4, 3), 1)
+
+
+@every_method
+def test_inputs_of_no_use_are_refused_and_frozen_models_are_not(name):
+    dense = torch.rand(2, 3, 6, 9)
+    nested = torch.nested.nested_tensor([torch.rand(3, 6, 9), torch.rand(3, 6, 8)])
+    for bad in (dense.to_sparse(), dense[0, 0].to_sparse_csr(), dense.to_mkldnn(), nested, dense.to(torch.float8_e5m2)):
+        with pytest.raises(InputError, match="dense|bits"):
+            explain(name, NeverRun(), bad)
+    frozen = torch.jit.freeze(torch.jit.script(nn.Linear(6, 3).eval()))
+    try:
+        explain(name, frozen, torch.rand(2, 6))
+    except SalkitError as error:
+        assert "no attribute" not in str(error)
+
+
+@any_score
+def test_targets_that_fail_are_told_as_such(name):
+    with pytest.raises(TargetError, match="callable target fails.*IndexError"):
+        explain(name, small_net(), images(), lambda outputs: outputs[:, 7])
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "rise", "random_map"])
+def test_the_default_dtype_changes_no_draw(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x, 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(explain(name, net, x, 1), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net, x: salkit.rise(net, x, 1, keep="a"),
+        lambda net, x: salkit.rise(net, x, 1, keep=None),
+        lambda net, x: salkit.smoothgrad(net, x, 1, method="gradient"),
+        lambda net, x: salkit.gradcam(net, x, 1, reshape=5),
+        lambda net, x: salkit.gradcam(net, x, 1, layer="conv1", reshape=lambda t: 1),
+        lambda net, x: salkit.gradcam(net, x, 1, layer="conv1", reshape=lambda t: t.view(7, 7)),
+        lambda net, x: salkit.guided_gradcam(net, x, 1, layer=["conv1", "conv2"]),
+        lambda net, x: salkit.METHODS["rise"].why_not(net, "a"),
+        lambda net, x: salkit.METHODS["edge_map"].why_not(net, "a"),
+        lambda net, x: salkit.attribution.neuron_attribution(net, x, layer="conv1", neuron="a"),
+    ],
+)
+def test_options_of_no_sense_are_typed_errors(call):
+    with pytest.raises(SalkitError, match="must|fails|takes one layer"):
+        call(small_net(), images())
+
+
+def test_whole_numbers_of_numpy_and_sparse_classes_are_taken():
+    net, x = small_net(), images()
+    expected = salkit.gradient(net, x, 1)
+    for target in (np.uint64(1), torch.ones(3, dtype=torch.long).to_sparse()):
+        assert torch.equal(salkit.gradient(net, x, target), expected)
+    neuron = salkit.attribution.neuron_attribution
+    found = neuron(net, x, layer="head", neuron=np.uint64(1), method="gradient")
+    torch.testing.assert_close(found, expected)

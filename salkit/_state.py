@@ -59,7 +59,17 @@ def untouched(model: nn.Module, inputs: Tensor) -> Generator[Tensor]:
 
 
 # What a model raises that can't take its inputs. All else, such as a CUDA device without memory, stays as it is.
-_FAILURES = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def run(model: nn.Module, rows: Tensor):
@@ -72,7 +82,7 @@ def run(model: nn.Module, rows: Tensor):
         return model(rows)
     except (SalkitError, torch.OutOfMemoryError):
         raise
-    except _FAILURES as error:
+    except FAILURES as error:
         raise InputError(
             f"the model fails on inputs of the shape {tuple(rows.shape)} ({rows.dtype}, {rows.device}) with "
             f"{type(error).__name__}: {error}\n{_advice(model, rows, error)}"
@@ -107,7 +117,7 @@ def copied(model: nn.Module) -> nn.Module:
     kept = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
     try:
         return copy.deepcopy(model, {id(value): value.detach().clone() for value in kept if not value.is_leaf})
-    except (*_FAILURES, NotImplementedError) as error:
+    except FAILURES as error:
         raise InputError(
             f"the model can't be copied, and this call works on a copy: {type(error).__name__}: {error}\n"
             "Keep locks, files and generators out of it."
@@ -117,7 +127,7 @@ def copied(model: nn.Module) -> nn.Module:
 @contextmanager
 def evaluation_mode(modules: list[nn.Module]) -> Generator[None]:
     """Every module by itself in evaluation mode, and as it was at the end."""
-    in_training = [module for module in modules if module.training]
+    in_training = [module for module in modules if getattr(module, "training", False)]  # a frozen one has no flag
     try:
         for module in in_training:  # not model.eval(), which a subclass may override to do more
             module.training = False
@@ -160,6 +170,9 @@ def is_finite(values: Tensor) -> bool:
     return math.isfinite(values.detach().sum()) or bool(values.isfinite().all())
 
 
+_DTYPES = {torch.bfloat16, torch.float16, torch.float32, torch.float64}
+
+
 def _check(model: nn.Module, inputs: Tensor) -> tuple[list[nn.Module], list[nn.Parameter]]:
     """The model's modules and parameters, walked once: for a small input most of what a call costs beside the passes.
 
@@ -169,8 +182,12 @@ def _check(model: nn.Module, inputs: Tensor) -> tuple[list[nn.Module], list[nn.P
         raise InputError(f"the model must be a torch.nn.Module, not {type(model).__name__}: wrap it in one")
     if not isinstance(inputs, Tensor):
         raise InputError(f"inputs must be a tensor with a batch axis, not {type(inputs).__name__}")
+    if inputs.layout != torch.strided or inputs.is_nested:
+        raise InputError("inputs must be a dense tensor, not a sparse, nested or MKL-DNN one: .to_dense(), or pad them")
     if not inputs.is_floating_point():
         raise InputError(f"inputs must be floating point, not {inputs.dtype}: images as inputs.float() / 255")
+    if inputs.dtype not in _DTYPES:
+        raise InputError(f"inputs must have 16, 32 or 64 bits, not {inputs.dtype}: torch can't compute with it")
     if inputs.ndim < 2 or not inputs.numel():
         raise InputError(f"inputs need a batch axis and at least one sample, not the shape {tuple(inputs.shape)}")
     if inputs.is_meta:

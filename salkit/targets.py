@@ -14,11 +14,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ._state import is_finite
-from .errors import SalkitWarning, TargetError
+from ._state import FAILURES, is_finite
+from .errors import SalkitError, SalkitWarning, TargetError
 
 Target = int | Tensor | Callable[..., Tensor] | None
 
@@ -44,7 +45,8 @@ def check(target: Target, n: int) -> Tensor | Callable | None:
     if type(target) is int and 0 <= target < 2**63:  # the usual case, and the quickest
         return torch.full((n,), target)
     try:
-        classes = torch.as_tensor(target).detach().cpu()
+        classes = torch.as_tensor(int(target) if isinstance(target, np.integer) else target).detach().cpu()
+        classes = classes.to_dense() if classes.layout != torch.strided else classes
         classes = classes.clone() if classes.is_inference() else classes
     except (TypeError, ValueError, RuntimeError) as error:
         raise TargetError(f"target must be None, an int, ({n},) integers, or a callable, not {target!r}") from error
@@ -128,8 +130,8 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
         ``(N,)``, differentiable.
 
     Raises:
-        TargetError: outputs that need a callable, a callable that doesn't give one number for each sample, or a
-            class of a single output.
+        TargetError: outputs that need a callable, a callable that fails or doesn't give one number for each sample,
+            or a class of a single output.
 
     Example:
         >>> import torch
@@ -139,7 +141,15 @@ def score(outputs, target: Tensor | Callable | None = None) -> Tensor:
         (tensor([2., 5.]), tensor([1., 5.]))
     """
     if callable(target):
-        result = target(outputs)
+        try:
+            result = target(outputs)
+        except (SalkitError, torch.OutOfMemoryError):
+            raise
+        except FAILURES as error:
+            got = f" {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f", a {type(outputs).__name__}"
+            raise TargetError(
+                f"the callable target fails on the outputs{got} with {type(error).__name__}: {error}"
+            ) from error
         if not isinstance(result, Tensor) or result.ndim != 1:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise TargetError(f"a callable target must return one score for each sample, shape (N,), not {got}")

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import targets
-from .._state import untouched
+from .._state import FAILURES, is_finite, untouched
 from ..errors import LayerError, NoTargetLayerError, SalkitWarning, TargetError
-from .core import call, captured, find_layer, gradient_of, scores_of, slices, wide
+from .core import call, captured, find_layer, gradient_of, scores_of, slices, warn_of_holes, wide
 from .places import (
     Place,
     Taken,
@@ -69,7 +69,7 @@ def gradcam(
         NoTargetLayerError: no layer was given, and none serves.
 
     Warns:
-        SalkitWarning: a map is all zero, and why.
+        SalkitWarning: a map is all zero, and why; or a map holds NaN or infinity.
 
     Example:
         >>> import torch
@@ -239,27 +239,29 @@ def _maps(
         one = x[:1], targets.take(target, slice(0, 1))
         where = last_place(model, *one) if layer is None else layer
 
-        def at(where: Place | nn.Module | str, rows: slice) -> tuple[Tensor, Tensor]:
+        def at(where: Place | nn.Module | str, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
             outputs, features, to_grid = _features(model, x[rows], where, reshape)
             if rows.start == 0:
                 targets.inspect(outputs, target)
             # Before the gradient, which costs more.
             grid = to_grid(features.detach())
             scores = scores_of(outputs, targets.take(target, rows), rows.stop - rows.start)
-            return grid, to_grid(gradient_of(scores, [features])[0])
+            return grid, to_grid(gradient_of(scores, [features])[0]), scores.detach()
 
-        maps, silent = [], []
+        maps, silent, told = [], [], []
         for rows in chunks:
-            grid, slopes = at(where, rows)
+            grid, slopes, scores = at(where, rows)
             if layer is None and rows.start == 0 and slopes[:1].flatten(2).ne(0).any(1).sum() == 1:
                 # The score is read off one place, the last time for example: of which do more matter?
                 where = last_place(model, *one, short=False)
-                grid, slopes = at(where, rows)
+                grid, slopes, scores = at(where, rows)
             maps.append(product(grid, slopes).sum(1, keepdim=True))
             silent.append(slopes.flatten(1).eq(0).all(1))
+            told.append(scores)
         signed = torch.cat(maps)
         found = signed.clamp(min=0) if relu else signed
         _warn_of_zeros(found, signed, torch.cat(silent))
+        warn_of_holes(found, None if callable(target) else told, stacklevel=5)
         return _finish(found, inputs, upsample)
 
 
@@ -287,9 +289,14 @@ def guided_gradcam(
         >>> torch.allclose(salkit.guided_gradcam(model, images, 0), fine * coarse)
         True
     """
+    if isinstance(layer, Sequence) and not isinstance(layer, str):
+        raise LayerError("guided_gradcam takes one layer, not a list: call it for each")
     coarse = _maps(_mean_gradients, model, inputs, target, layer, True, True, reshape, batch_size)
     fine = backprop_with_rule(model, inputs, target, batch_size, guided=True, look=False)
-    return fine * coarse
+    products = fine * coarse
+    if is_finite(coarse):
+        warn_of_holes(products)
+    return products
 
 
 @twice_if_unsteady
@@ -336,7 +343,7 @@ def cam(
             raise TargetError("CAM needs a class, whose weights it reads: pass None, an int, or (N,) integers")
         chunks = list(slices(len(x), batch_size))
         place, head = pooled_head(model, x[:1])
-        maps = []
+        maps, told = [], []
         for rows in chunks:
             outputs, features = _taken(model, x[rows], place)
             if rows.start == 0:
@@ -349,7 +356,10 @@ def cam(
                 chosen = targets.fix(outputs, targets.take(target, rows))
                 weights = gradient_of(targets.score(logits, chosen), [pooled])[0]
             maps.append(torch.einsum("nk,nk...->n...", weights, features)[:, None])
-        return _finish(torch.cat(maps), inputs, upsample)
+            told.append(targets.score(outputs, chosen))
+        found = torch.cat(maps)
+        warn_of_holes(found, told, stacklevel=4)
+        return _finish(found, inputs, upsample)
 
 
 def pooled_head(model: nn.Module, x: Tensor) -> tuple[Place, tuple | None]:
@@ -396,7 +406,9 @@ def _features(
 ) -> tuple[object, Tensor, Callable[[Tensor], Tensor]]:
     """The model's outputs, the features at a place or layer, and what makes ``(N, channels, *grid)`` of them."""
     if isinstance(where, Place):
-        return *_taken(model, rows, where, cut=True), reshape or partial(where.to_grid, rows=len(rows))
+        to_grid = partial(where.to_grid, rows=len(rows))
+        to_grid = to_grid if reshape is None else partial(_reshaped, reshape, rows, "found")
+        return *_taken(model, rows, where, cut=True), to_grid
     if isinstance(model, torch.jit.ScriptModule):
         raise LayerError(why_none(model))
     with captured(model, [where], cut=True) as outputs_of:
@@ -417,7 +429,15 @@ def _features(
 
 
 def _reshaped(reshape: Callable[[Tensor], Tensor], rows: Tensor, name: str, features: Tensor) -> Tensor:
-    grid = reshape(features)
+    try:
+        grid = reshape(features)
+    except FAILURES as error:
+        raise LayerError(
+            f"reshape= fails on the output {tuple(features.shape)} of layer {name!r} with {type(error).__name__}: "
+            f"{error}"
+        ) from error
+    if not isinstance(grid, Tensor):
+        raise LayerError(f"reshape= must return a tensor (N, channels, *grid), not a {type(grid).__name__}")
     if grid.ndim != rows.ndim or len(grid) != len(rows):
         raise LayerError(
             f"reshape= makes {tuple(grid.shape)} of the output {tuple(features.shape)} of layer {name!r}, which is no "

@@ -102,5 +102,6 @@ def random_map(
         next(slices(len(x), batch_size))
         weights = digest(model.state_dict())
         seeds = [int(digest({f"{seed} {weights}": image})[:15], 16) for image in x]
-        noise = [torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(number)) for number in seeds]
+        draws = [torch.Generator().manual_seed(number) for number in seeds]
+        noise = [torch.randn(x.shape[1:], generator=draw, dtype=torch.float32) for draw in draws]
         return torch.stack(noise).to(x)

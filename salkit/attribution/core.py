@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -90,18 +89,25 @@ def worst_share(gap: Tensor, change: Tensor) -> str:
     return f"{'more than 1000%' if share > 10 else f'up to {share:.0%}'} of the change of the score"
 
 
-def warn_of_holes(maps: Tensor, scores: Sequence[Tensor] | None = None) -> None:
-    """Tell of maps with NaN or infinity; where the ``scores``, in parts, are such too, ``targets`` has told."""
-    if is_finite(maps):
+def warn_of_holes(maps: Tensor, scores: Sequence[Tensor] | None = None, *, stacklevel: int = 3) -> None:
+    """Tell of maps with NaN or infinity, or of such scores.
+
+    Args:
+        scores: in parts, of which ``targets.inspect`` has seen the first and told of it.
+    """
+    if is_finite(maps) and (scores is None or all(map(is_finite, scores[1:]))):
         return
     holes = ~maps.detach().reshape(len(maps), -1).isfinite().all(1)
-    holes = holes if scores is None else holes & torch.cat(list(scores)).isfinite()
+    if scores is not None:
+        holes |= ~torch.cat(list(scores)).isfinite()
+        holes[: len(scores[0])] &= scores[0].isfinite()
     if holes.any():
         warnings.warn(
-            f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity: look for a step of the model without a "
-            f"finite slope (a root or logarithm of 0, a division by 0), or for what is too large in {maps.dtype}",
+            f"{int(holes.sum())} of {len(maps)} maps hold NaN or infinity, or explain such a score: look for a step "
+            "of the model without a finite value or slope (a root or logarithm of 0, a division by 0), or for what is "
+            f"too large in {maps.dtype}",
             SalkitWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 
@@ -186,14 +192,10 @@ def score(model: nn.Module, rows: Tensor, target, how=targets.score, *, first: b
     Args:
         first: check these outputs against ``whole``, the target of all samples.
     """
-
-    def go(order: torch.memory_format) -> Tensor:
-        outputs = run(model, rows.to(memory_format=order))
-        if first:
-            targets.inspect(outputs, whole)
-        return scores_of(outputs, target, len(rows), how)
-
-    return _in_quickest_order(go, model, rows)
+    outputs = run(model, rows)
+    if first:
+        targets.inspect(outputs, whole)
+    return scores_of(outputs, target, len(rows), how)
 
 
 def differentiate(model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None) -> Tensor:
@@ -205,35 +207,9 @@ def differentiate_with_scores(
     model: nn.Module, rows: Tensor, target, *, first: bool = False, whole=None
 ) -> tuple[Tensor, Tensor]:
     """The gradient of each row's score by that row, and the scores ``(M,)``."""
-
-    def go(order: torch.memory_format) -> tuple[Tensor, Tensor]:
-        leaf = rows.detach().requires_grad_()
-        outputs = run(model, leaf.clone(memory_format=order))
-        if first:
-            targets.inspect(outputs, whole)
-        scores = scores_of(outputs, target, len(rows))
-        return gradient_of(scores, [leaf])[0].contiguous(), scores.detach()
-
-    return _in_quickest_order(go, model, rows)
-
-
-# From so many values in one pass on, a CPU convolves faster with the channels last: see benchmarks/attribution.py.
-_CHANNELS_LAST_FROM = 2**19
-# Models that call .view() on their feature maps can't take that order.
-_PLAIN_ORDER_ONLY: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-
-
-def _in_quickest_order(go: Callable, model: nn.Module, rows: Tensor):
-    """``go(memory_format)``, in whichever order of the values in memory is the fastest that the model takes."""
-    large_images = rows.ndim == 4 and rows.device.type == "cpu" and rows.numel() >= _CHANNELS_LAST_FROM
-    if large_images and model not in _PLAIN_ORDER_ONLY:
-        try:
-            return go(torch.channels_last)
-        except InputError as error:
-            if "view size is not compatible" not in str(error):
-                raise
-            _PLAIN_ORDER_ONLY.add(model)
-    return go(torch.preserve_format)
+    leaf = rows.detach().requires_grad_()
+    scores = score(model, leaf.clone(), target, first=first, whole=whole)
+    return gradient_of(scores, [leaf])[0].contiguous(), scores.detach()
 
 
 def gradient_of(scores: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -337,13 +313,16 @@ def refuse_other_axes(model: nn.Module, x: Tensor, name: str) -> None:
 
 
 @contextmanager
-def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool = False) -> Generator[dict[str, Tensor]]:
+def captured(
+    model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool = False, units: Tensor | None = None
+) -> Generator[dict[str, Tensor]]:
     """Collect what layers put out while the model runs once; the hooks are gone at the end.
 
     Args:
         layers: modules or dotted names.
         cut: start the graph anew at these layers. The collected tensors are then leaves that require a gradient,
             and nothing above them is differentiated. Only layers that don't feed one another can be cut.
+        units: a leaf that goes on in place of what the layer puts out, whatever that is.
 
     Yields:
         A dictionary, filled by name while the model runs.
@@ -354,23 +333,48 @@ def captured(model: nn.Module, layers: Sequence[nn.Module | str], *, cut: bool =
     """
     found = dict(find_layer(model, layer) for layer in layers)
     outputs: dict[str, Tensor] = {}
+    given: dict[str, list[tuple[Tensor, int]]] = {}
+
+    def note_for(name: str):
+        def note(_module, args):
+            given[name] = [(one, _version(one)) for one in args if isinstance(one, Tensor)]
+
+        return note
 
     def hook_for(name: str):
-        def hook(_module, _inputs, output):
+        def hook(_module, _args, output):
             if name in outputs:
                 raise LayerError(f"layer {name!r} runs more than once in a forward pass: choose one that runs once")
             if not isinstance(output, Tensor):
                 raise LayerError(f"layer {name!r} puts out a {type(output).__name__}, not a tensor: choose another")
-            outputs[name] = output.detach().requires_grad_() if cut else output
-            # A copy goes on, as the next layer may work in place.
+            # Copies: what comes after the layer may work in place.
+            if not cut and units is None:
+                outputs[name] = output.clone()
+                return None
+            shared = [old for one, old in given.pop(name) if _root(one) is _root(output)]
+            kept = output.detach() if units is None else units
+            outputs[name] = (kept.clone() if shared and units is None else kept).requires_grad_()
+            if any(old != _version(output) for old in shared):
+                return output.copy_(outputs[name])  # everybody who holds what went in goes on from there
             return outputs[name].clone()
 
         return hook
 
     with ExitStack() as hooks:
         for name, module in found.items():
+            hooks.enter_context(module.register_forward_pre_hook(note_for(name)))
             hooks.enter_context(module.register_forward_hook(hook_for(name)))
         yield outputs
     for name in found:
         if name not in outputs:
             raise LayerError(f"layer {name!r} did not run in the forward pass: choose one that does")
+
+
+def _root(values: Tensor) -> Tensor:
+    """What they are a view of."""
+    return values if values._base is None else values._base
+
+
+def _version(values: Tensor) -> int:
+    """How often they were changed in place, which inference mode does not count."""
+    return 0 if values.is_inference() else values._version

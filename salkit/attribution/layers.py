@@ -6,12 +6,14 @@ layer puts out.
 
 from __future__ import annotations
 
+from operator import index
+
 import torch
 from torch import Tensor, nn
 
 from .. import targets
 from .._state import untouched
-from ..errors import LayerError, SalkitError, require
+from ..errors import InputError, LayerError, SalkitError, require
 from .core import (
     call,
     captured,
@@ -163,7 +165,7 @@ def neuron_attribution(
         In the inputs' shape and dtype, signed, detached.
 
     Raises:
-        InputError: see `gradient`; also an unknown method.
+        InputError: see `gradient`; also an unknown method, or a neuron that is no index.
         LayerError: as `layer_attribution`; also a layer that has no such unit.
         NotDifferentiableError: no gradient flows from the unit to the inputs.
 
@@ -175,12 +177,19 @@ def neuron_attribution(
         tensor([[3., 4.]])
     """
     require("method", method, method in NEURON_METHODS, f"one of {', '.join(NEURON_METHODS)}")
-    below = _Below(model, find_layer(model, layer)[0], neuron if isinstance(neuron, tuple) else (neuron,))
+    below = _Below(model, find_layer(model, layer)[0], _index(neuron))
     if method == "gradient":
         return gradient(below, inputs, batch_size=batch_size)
     if method == "deeplift":
         return deeplift(below, inputs, baseline=baseline, batch_size=batch_size)
     return integrated_gradients(below, inputs, baseline=baseline, n_steps=n_steps, batch_size=batch_size)
+
+
+def _index(neuron) -> tuple[int, ...]:
+    try:
+        return tuple(map(index, neuron if isinstance(neuron, tuple) else (neuron,)))
+    except TypeError as error:
+        raise InputError(f"neuron must be an int or a tuple of ints, not {neuron!r}") from error
 
 
 class _Below(nn.Module):
@@ -229,8 +238,7 @@ def _straight(model: nn.Module, x: Tensor, start: Tensor, target, name: str, n_s
     for which in copies(1, n_steps + 2, rows_in_one_pass(x, None)):
         alpha, weight = (t[which].to(end).reshape(-1, *[1] * (end.ndim - 1)) for t in (alphas, weights))
         leaf = (begin + alpha * (end - begin)).detach().requires_grad_()
-        # The layer puts out these units, whatever it gets.
-        with find_layer(model, name)[1].register_forward_hook(lambda *_, leaf=leaf: leaf.clone()):
+        with captured(model, [name], units=leaf):
             scores = scores_of(call(model, x.expand(len(leaf), *x.shape[1:])), repeat(target, len(leaf)), len(leaf))
         found = torch.where(weight == 0, 0, weight * gradient_of(scores, [leaf])[0])  # 0 times infinity is not 0
         total += found.to(total.dtype).sum(0, keepdim=True)

@@ -6,6 +6,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,19 @@ from torch.nn import functional as F
 from .. import targets
 from .._state import untouched
 from ..errors import InputError, SalkitWarning, require
-from .core import classes_of, copies, first_look, generator_of, repeat, rows_in_one_pass, score, slices, spread, wide
+from .core import (
+    classes_of,
+    copies,
+    first_look,
+    generator_of,
+    repeat,
+    rows_in_one_pass,
+    score,
+    slices,
+    spread,
+    warn_of_holes,
+    wide,
+)
 
 
 def occlusion(
@@ -53,6 +66,7 @@ def occlusion(
 
     Warns:
         SalkitWarning: the largest drop of a sample is a few roundings of its score, or is lost in half precision.
+            Or a map holds NaN or infinity.
 
     Example:
         >>> import torch
@@ -89,6 +103,7 @@ def occlusion(
                 drops[part] += torch.einsum("mn,m...->n...", drop, masks.to(drops.dtype))
                 if part.start == 0:
                     counts += masks.sum(0)
+        warn_of_holes(drops, None if callable(target) else scores.split(rows))
         _warn_of_rounding(largest, scores, (cover != x).flatten(1).any(1), x.dtype)
         return _in_every_channel(drops / counts, x)
 
@@ -134,6 +149,9 @@ def rise(
     Raises:
         InputError, TargetError: see `gradient`; also an option out of range.
 
+    Warns:
+        SalkitWarning: a map holds NaN or infinity.
+
     Example:
         >>> import torch
         >>> from salkit import course, rise
@@ -174,6 +192,7 @@ def rise(
                 sum_of_masks += masks.sum(0)
             if not probability:
                 maps[part] -= torch.einsum("n,...->n...", total / n_masks, sum_of_masks)
+        warn_of_holes(maps)
         return _in_every_channel(maps / (n_masks * keep), x)
 
 
@@ -194,7 +213,7 @@ def _warn_of_rounding(largest: Tensor, scores: Tensor, changed: Tensor, dtype: t
 
 def _soft_mask(grid: tuple[int, ...], cells: int, keep: float, generator: torch.Generator) -> Tensor:
     """One mask with values in [0, 1], in the shape of the grid: enlarged by one cell too much, then cropped."""
-    coarse = (torch.rand([cells] * len(grid), generator=generator) < keep).float()
+    coarse = (torch.rand([cells] * len(grid), generator=generator, dtype=torch.float32) < keep).float()
     cell = [math.ceil(size / cells) for size in grid]
     fine = F.interpolate(
         coarse[None, None],
@@ -253,5 +272,5 @@ def _check_masks(x: Tensor, n_masks: int, cells: int, keep: float) -> None:
         raise InputError(f"RISE needs inputs with one to three axes after the channels, not {tuple(x.shape)}")
     for name, value in (("n_masks", n_masks), ("cells", cells)):
         require(name, value, isinstance(value, int) and not isinstance(value, bool) and value >= 1, "a positive int")
-    if not 0 < keep <= 1:
+    if not (isinstance(keep, Real) and 0 < keep <= 1):
         raise InputError(f"keep must lie in (0, 1], not {keep!r}")

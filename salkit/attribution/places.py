@@ -474,7 +474,7 @@ def that_lie_so(model: nn.Module, x: Tensor, places: list[Place]) -> set[Place]:
     """
     if not places:
         return set()
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
     noise = noise * (x.std() if x.std() > 0 else 1)
 
     def changed(*parts: slice) -> Tensor:

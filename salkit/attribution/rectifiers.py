@@ -16,6 +16,7 @@ a skip connection that branches off before it keeps its own gradient.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 from .. import targets
 from .._state import untouched
 from ..errors import NotDifferentiableError, SalkitWarning
-from .core import call, differentiate, slices
+from .core import call, gradient_of, score, slices, warn_of_holes
 
 _TOP = {F.relu: None, torch.relu: None, torch.relu_: None, Tensor.relu: None, Tensor.relu_: None, F.relu6: 6.0}
 _SCRIPT = "DifferentiableGraph"  # what autograd calls a TorchScript function, once it has run a few times
@@ -51,7 +52,7 @@ def guided_backprop(
             checkpointing).
 
     Warns:
-        SalkitWarning: the model calls no rectifier, so this is the plain gradient.
+        SalkitWarning: the model calls no rectifier, so this is the plain gradient; or a map holds NaN or infinity.
 
     Example:
         >>> import torch, salkit
@@ -99,21 +100,30 @@ def backprop_with_rule(
     model: nn.Module, inputs: Tensor, target, batch_size: int | None, *, guided: bool, look: bool = True
 ) -> Tensor:
     """The gradient with the rule; ``look=False`` where the caller has already inspected the outputs."""
-    calls, maps = 0, []
+    calls, maps, scores = 0, [], []
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
         for rows in slices(len(x), batch_size):
             mine = targets.take(target, rows)
+            leaf = x[rows].requires_grad_()
             with RectifierMode(guided) as mode:
-                maps.append(differentiate(model, x[rows], mine, first=look and rows.start == 0, whole=target))
+                part = score(model, leaf.clone(), mine, first=look and rows.start == 0, whole=target)
+            mode.refuse_hidden(part)
+            maps.append(gradient_of(part, [leaf])[0])
+            scores.append(part.detach())
             calls += len(mode.nodes)
     if not calls:
         warnings.warn("the model calls no ReLU: what comes out is the plain gradient", SalkitWarning, stacklevel=3)
-    return torch.cat(maps)
+    found = torch.cat(maps)
+    if look:
+        warn_of_holes(found, None if callable(target) else scores, stacklevel=4)
+    return found
 
 
 class RectifierMode(TorchFunctionMode):
-    """While open, in this thread only, every rectifying function passes back what is positive alone.
+    """While open, in this thread only, every rectifying function will pass back what is positive alone.
+
+    Open it around the forward pass.
 
     A rectifier on what needs no gradient, such as a table of positions, is left as it is: nothing passes back through
     it.
@@ -127,6 +137,7 @@ class RectifierMode(TorchFunctionMode):
         super().__init__()
         self.guided = guided
         self.nodes: set = set()
+        self._forward = [True]  # while it runs; hooks hold this and not the mode, which holds their nodes
 
     def __torch_function__(self, function, types, args: tuple = (), kwargs=None):
         kwargs = kwargs or {}
@@ -135,8 +146,6 @@ class RectifierMode(TorchFunctionMode):
         elif function is F.hardtanh and (args[1:2] or [kwargs.get("min_val")])[0] == 0:  # what nn.ReLU6 calls
             top = args[2] if len(args) > 2 else kwargs.get("max_val", 1.0)
         else:
-            if function is torch.autograd.grad:
-                self.refuse_hidden(args[0] if isinstance(args[0], Tensor) else args[0][0])
             return function(*args, **kwargs)
         x = args[0] if args else kwargs["input"]
         if not (x.requires_grad and torch.is_grad_enabled()):
@@ -148,11 +157,17 @@ class RectifierMode(TorchFunctionMode):
             y = x.relu()
         else:
             y = F.hardtanh(x.clone() if in_place else x, 0.0, top)
-        y.register_hook(_positive)
+        y.register_hook(partial(_positive, self._forward))
         self.nodes.add(y.grad_fn)
         if in_place:
-            x.copy_(y)  # Everybody who holds x sees y from now on, as with the function itself.
+            if not x._is_view():
+                x.detach_()  # what it was goes on in y alone
+            return x.copy_(y)  # everybody who holds x sees y from now on, as with the function itself
         return y
+
+    def __exit__(self, *error):
+        self._forward.clear()
+        return super().__exit__(*error)
 
     def refuse_hidden(self, scores: Tensor) -> None:
         """Raise a NotDifferentiableError where a rectifier, or a graph that may hold some, keeps its own gradient."""
@@ -169,8 +184,9 @@ class RectifierMode(TorchFunctionMode):
             is_relu6 = name.startswith("Hardtanh") and getattr(node, "_saved_min_val", None) == 0
             if name.startswith("Relu") or _SCRIPT in name or is_relu6:
                 raise NotDifferentiableError(
-                    "the model hides rectifiers from this method (TorchScript, or an exported model): explain the "
-                    "model that it was made of"
+                    f"the model hides a rectifier from this method ({name}): explain the model that a TorchScript or "
+                    "exported one was made of, and write torch.relu(x) where the rectifier is inside of nn.RNN or "
+                    "nn.RNNCell, torch.vmap, torch.ops, another thread or an autograd function"
                 )
 
 
@@ -187,5 +203,10 @@ class _PassOn(torch.autograd.Function):
         return g, None
 
 
-def _positive(g: Tensor | None) -> Tensor | None:
+def _positive(forward: list[bool], g: Tensor | None) -> Tensor | None:
+    if forward:
+        raise NotDifferentiableError(
+            "the model differentiates through a rectifier in its forward pass, which the rule would change: "
+            "use another method"
+        )
     return None if g is None else g.clamp(min=0)  # None: a part of the model behind it has no gradient

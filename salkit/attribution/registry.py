@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .._state import untouched
-from ..errors import SalkitError
+from ..errors import InputError, SalkitError
 from . import cams, places, rectifiers
 from .cams import cam, gradcam, gradcam_plus_plus, guided_gradcam, hirescam, layercam
 from .controls import edge_map, random_map
@@ -26,9 +25,11 @@ Check = Callable[[nn.Module, Tensor], "str | None"]
 
 
 def _rectifier(model: nn.Module, inputs: Tensor) -> str | None:
-    with untouched(model, inputs[:1]) as x, torch.no_grad():
-        found = rectifiers.count_rectifiers(model, x)
-    return None if found else "the model calls no ReLU"
+    def look(model: nn.Module, x: Tensor) -> None:
+        if not rectifiers.count_rectifiers(model, x):
+            raise SalkitError("the model calls no ReLU")
+
+    return _error_of(look, model, inputs)
 
 
 def _error_of(find: Callable, model: nn.Module, inputs: Tensor) -> str | None:
@@ -101,6 +102,8 @@ class Method:
         Costs at most two forward passes of the first sample; on transformers and recurrent networks up to four, one of
         them of a few changed copies, and a backward pass.
         """
+        if not isinstance(inputs, Tensor):
+            raise InputError(f"inputs must be a tensor with a batch axis, not {type(inputs).__name__}")
         return next(filter(None, (CHECKS[need](model, inputs) for need in self.needs)), None)
 
 

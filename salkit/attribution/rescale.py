@@ -94,6 +94,10 @@ class Rescale(TorchFunctionMode):
             raise NotDifferentiableError(
                 "DeepLift can't see the functions of an exported model: explain the model that was exported"
             )
+        if function in (torch.autograd.grad, Tensor.backward):
+            raise NotDifferentiableError(
+                "the model differentiates in its forward pass, which DeepLift's rules would change: use another method"
+            )
         if function in _ELEMENTWISE:
             return self._elementwise(function, args, kwargs)
         if function in _POOLS:

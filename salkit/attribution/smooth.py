@@ -68,6 +68,8 @@ def smoothgrad(
         >>> salkit.smoothgrad(model, x, sigma=1.0, n_samples=100)
         tensor([[0.4400]])
     """
+    if method is not None and not callable(method):
+        raise InputError(f"method must be a function such as salkit.METHODS[name], not {method!r}")
     _check(n_samples, noise_level, sigma, reduce)
     with untouched(model, inputs) as x:
         target = targets.check(target, len(x))
@@ -83,7 +85,7 @@ def smoothgrad(
             for which in copies(len(clean), n_samples, rows):
                 n = which.stop - which.start
                 # One draw a copy: the stream does not depend on how many go into a pass.
-                noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in range(n)]).to(x)
+                noise = torch.stack([_noise(x, generator) for _ in range(n)]).to(x)
                 noisy = (clean + scale * noise[:, None]).flatten(0, 1)
                 if method:
                     found = method(model, noisy, repeat(classes, n))
@@ -99,6 +101,11 @@ def smoothgrad(
         maps = torch.cat(maps)
         warn_of_holes(maps)
         return maps
+
+
+def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Of one copy; in another dtype the same seed would draw other numbers."""
+    return torch.randn(x.shape[1:], generator=generator, dtype=torch.float32)
 
 
 def _reduced(mean: Tensor, mean_square: Tensor, reduce: str) -> Tensor:

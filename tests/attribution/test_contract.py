@@ -5,6 +5,7 @@ import gc
 import threading
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from small_nets import images, options_of, small_net
@@ -99,7 +100,7 @@ def test_no_trace_after_an_exception(name, where):
     before = snapshot(net)
     if where == "backward" and "backward" not in salkit.METHODS[name].passes:
         pytest.skip("the method has no backward pass")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(InputError if where == "forward" else ZeroDivisionError, match=f"in {where}"):
         explain(name, net, x)
     assert snapshot(net) == before
     assert x.requires_grad and x.grad is None
@@ -357,32 +358,24 @@ def test_errors_share_a_parent():
     assert issubclass(TargetError, SalkitError) and issubclass(InputError, ValueError)
 
 
-class Flattens(nn.Module):
-    """Flattens its feature maps by ``view``, which only takes them in plain order, or by ``reshape``."""
-
-    def __init__(self, how):
-        super().__init__()
-        self.how, self.orders = how, []
-        self.conv, self.head = nn.Conv2d(3, 2, 8, stride=8), nn.Linear(2 * 40 * 40, 5)
+class Blocks(nn.Module):
+    """The sum of squares of the first value of each 4 x 4 block, taken from memory in the plain order."""
 
     def forward(self, x):
-        self.orders.append("plain" if x.is_contiguous() else "channels last")
-        return self.head(getattr(self.conv(x).relu(), self.how)(len(x), -1))
+        assert x.is_contiguous()
+        n, c, h, w = x.shape
+        strides = (c * h * w, h * w, 4 * w, 4, w, 1)
+        return x.as_strided((n, c, h // 4, w // 4, 4, 4), strides)[:, :, 0, 0].square().sum((2, 3))
 
 
-def test_large_images_go_channels_last_where_the_model_takes_them_so():
-    torch.manual_seed(0)
-    views, reshapes = Flattens("view").eval(), Flattens("reshape").eval()
-    reshapes.load_state_dict(views.state_dict())
-    x = torch.rand(2, 3, 320, 320)
-    for explain in (salkit.gradient, salkit.input_x_gradient):
-        plain, quick = explain(views, x), explain(reshapes, x)
-        torch.testing.assert_close(plain, quick)
-        assert plain.is_contiguous() and quick.is_contiguous()
-    assert views.orders == ["channels last", "plain", "plain"], "tried once, and remembered"
-    assert set(reshapes.orders) == {"channels last"}
-    options = dict(window=160, stride=160)
-    torch.testing.assert_close(salkit.occlusion(views, x, **options), salkit.occlusion(reshapes, x, **options))
+def test_large_batches_keep_their_order_in_memory():
+    x = torch.rand(4, 3, 224, 224)
+    expected = torch.zeros_like(x)
+    expected[:, 0, :4, :4] = 2 * x[:, 0, :4, :4]
+    assert torch.equal(salkit.gradient(Blocks(), x, 0), expected)
+    conv, place = nn.Conv2d(3, 2, 1), torch.zeros_like(x)
+    place[..., 0, 5] = conv.weight.detach()[0, :, 0, 0]
+    torch.testing.assert_close(salkit.gradient(conv, x, lambda outputs: outputs.view(len(outputs), -1)[:, 5]), place)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -418,3 +411,64 @@ def test_samples_that_change_each_others_scores_are_refused():
     net = nn.Sequential(nn.BatchNorm1d(3, track_running_stats=False), nn.Linear(3, 2))
     with pytest.raises(InputError, match="running statistics"):
         salkit.gradient(net, torch.rand(4, 3), 1)
+
+
+@every_method
+def test_inputs_of_no_use_are_refused_and_frozen_models_are_not(name):
+    dense = torch.rand(2, 3, 6, 9)
+    nested = torch.nested.nested_tensor([torch.rand(3, 6, 9), torch.rand(3, 6, 8)])
+    for bad in (dense.to_sparse(), dense[0, 0].to_sparse_csr(), dense.to_mkldnn(), nested, dense.to(torch.float8_e5m2)):
+        with pytest.raises(InputError, match="dense|bits"):
+            explain(name, NeverRun(), bad)
+    frozen = torch.jit.freeze(torch.jit.script(nn.Linear(6, 3).eval()))
+    try:
+        explain(name, frozen, torch.rand(2, 6))
+    except SalkitError as error:
+        assert "no attribute" not in str(error)
+
+
+@any_score
+def test_targets_that_fail_are_told_as_such(name):
+    with pytest.raises(TargetError, match="callable target fails.*IndexError"):
+        explain(name, small_net(), images(), lambda outputs: outputs[:, 7])
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "rise", "random_map"])
+def test_the_default_dtype_changes_no_draw(name):
+    net, x = small_net(), images()
+    expected = explain(name, net, x, 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(explain(name, net, x, 1), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net, x: salkit.rise(net, x, 1, keep="a"),
+        lambda net, x: salkit.rise(net, x, 1, keep=None),
+        lambda net, x: salkit.smoothgrad(net, x, 1, method="gradient"),
+        lambda net, x: salkit.gradcam(net, x, 1, reshape=5),
+        lambda net, x: salkit.gradcam(net, x, 1, layer="conv1", reshape=lambda t: 1),
+        lambda net, x: salkit.gradcam(net, x, 1, layer="conv1", reshape=lambda t: t.view(7, 7)),
+        lambda net, x: salkit.guided_gradcam(net, x, 1, layer=["conv1", "conv2"]),
+        lambda net, x: salkit.METHODS["rise"].why_not(net, "a"),
+        lambda net, x: salkit.METHODS["edge_map"].why_not(net, "a"),
+        lambda net, x: salkit.attribution.neuron_attribution(net, x, layer="conv1", neuron="a"),
+    ],
+)
+def test_options_of_no_sense_are_typed_errors(call):
+    with pytest.raises(SalkitError, match="must|fails|takes one layer"):
+        call(small_net(), images())
+
+
+def test_whole_numbers_of_numpy_and_sparse_classes_are_taken():
+    net, x = small_net(), images()
+    expected = salkit.gradient(net, x, 1)
+    for target in (np.uint64(1), torch.ones(3, dtype=torch.long).to_sparse()):
+        assert torch.equal(salkit.gradient(net, x, target), expected)
+    neuron = salkit.attribution.neuron_attribution
+    found = neuron(net, x, layer="head", neuron=np.uint64(1), method="gradient")
+    torch.testing.assert_close(found, expected)

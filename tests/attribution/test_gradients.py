@@ -223,3 +223,45 @@ def test_observers_are_refused_until_they_are_off():
     before = {name: value.clone() for name, value in aware.state_dict().items() if torch.is_tensor(value)}
     assert salkit.gradient(aware, x, 0).shape == x.shape
     assert all(torch.equal(aware.state_dict()[name], value) for name, value in before.items())
+
+
+class Logarithm(nn.Module):
+    def forward(self, x):
+        return x.log()
+
+
+class RootOfRelu(nn.Module):
+    def forward(self, x):
+        return (torch.relu(x + 1) - 1).sqrt()
+
+
+class PooledRoot(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 1, bias=False)
+
+    def forward(self, x):
+        return (self.layer(x) * 0).sqrt().mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: salkit.occlusion(Logarithm(), torch.ones(2, 4), 0, baseline=0.0),
+        lambda: salkit.rise(PooledRoot(), torch.full((2, 1, 4, 4), 1e38), lambda y: y[:, 0] / 0, n_masks=2),
+        lambda: salkit.guided_backprop(RootOfRelu(), torch.zeros(2, 3), 0),
+        lambda: salkit.deconvnet(RootOfRelu(), torch.zeros(2, 3), 0),
+        lambda: salkit.gradcam(PooledRoot(), torch.ones(2, 1, 4, 4), layer="layer"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*all zero", "ignore:the model calls no ReLU")
+def test_every_method_tells_of_maps_that_are_not_finite(call):
+    with pytest.warns(SalkitWarning, match="maps hold NaN or infinity"):
+        call()
+
+
+@pytest.mark.parametrize("explain", [salkit.gradient, salkit.guided_backprop, salkit.occlusion])
+@pytest.mark.filterwarnings("ignore:the model calls no ReLU")
+def test_scores_that_are_not_finite_are_told_in_later_passes_too(explain):
+    with pytest.warns(SalkitWarning, match="1 of 3 maps hold NaN or infinity"):
+        explain(Logarithm(), torch.tensor([[1.0, 2.0], [3.0, 4.0], [-1.0, 5.0]]), 0, batch_size=1)

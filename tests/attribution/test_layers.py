@@ -6,6 +6,7 @@ from captum import attr
 from small_nets import images, small_net
 from torch import nn
 
+import salkit
 from salkit.attribution import gradient, layer_attribution, neuron_attribution
 from salkit.attribution.layers import LAYER_METHODS, NEURON_METHODS
 from salkit.errors import InputError, LayerError, SalkitWarning
@@ -199,3 +200,43 @@ def test_a_layer_that_is_as_wide_as_the_batch_is_right():
     net, x = flights(), torch.rand(3, 10)
     assert gradient(net, x, layer="1").shape == layer_attribution(net, x, layer="1").shape == (3, 3)
     assert neuron_attribution(net, x, layer="1", neuron=1, method="gradient").shape == (3, 10)
+
+
+class InPlace(nn.Module):
+    """A layer that works in place; its result is used, or what it worked on, or both."""
+
+    def __init__(self, use):
+        super().__init__()
+        self.relu, self.use = nn.ReLU(inplace=True), use
+
+    def forward(self, x):
+        h = x * 1
+        y = self.relu(h[:, :1] if self.use == "a part" else h)
+        return {"the result": y, "the input": h, "both": h + y, "a part": 3 * h}[self.use]
+
+
+@pytest.mark.parametrize(("use", "factor"), [("the result", 1), ("the input", 1), ("both", 2), ("a part", 3)])
+def test_a_layer_in_place_is_seen_by_all_who_hold_its_input(use, factor):
+    net, x = InPlace(use), torch.ones(1, 2)
+    expected = factor * torch.tensor([[1.0] if use == "a part" else [1.0, 0.0]])
+    for method in LAYER_METHODS:
+        torch.testing.assert_close(layer_attribution(net, x, 0, layer="relu", method=method), expected)
+    assert torch.equal(salkit.gradient(net, x, 0, layer="relu"), expected)
+    assert neuron_attribution(net, x, layer="relu", neuron=0).tolist() == [[1, 0]]
+
+
+def test_a_layer_that_passes_its_input_on_is_not_in_place():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.same = nn.Identity()
+
+        def forward(self, x):
+            h = x * 1
+            y = self.same(h)
+            h += 1
+            return h + 3 * y
+
+    x = torch.ones(1, 2)
+    assert salkit.gradient(Net(), x, 0, layer="same").tolist() == [[3, 0]]
+    assert salkit.attribution.feature_maps(Net(), x, "same")["same"].tolist() == [[1, 1]]

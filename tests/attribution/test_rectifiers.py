@@ -4,8 +4,8 @@ from small_nets import images, small_net
 from torch import nn
 from torch.nn import functional as F
 
-from salkit.attribution import deconvnet, gradient, guided_backprop
-from salkit.errors import SalkitWarning
+from salkit.attribution import deconvnet, deeplift, gradient, guided_backprop
+from salkit.errors import NotDifferentiableError, SalkitWarning
 
 METHODS = {"guided_backprop": guided_backprop, "deconvnet": deconvnet}
 both = pytest.mark.parametrize("name", METHODS)
@@ -166,3 +166,45 @@ def test_other_threads_keep_the_plain_rectifier():
 
     guided_backprop(Waits(), torch.rand(2, 3))
     assert seen == [[-2, 0]]
+
+
+@pytest.mark.parametrize("explain", [gradient, guided_backprop, deconvnet])
+@pytest.mark.parametrize("act", [lambda h: F.relu6(h, inplace=True), lambda h: F.hardtanh(h, 0.0, 9.0, True)])
+def test_what_works_in_place_returns_what_it_worked_on(explain, act):
+    class Net(nn.Module):
+        def forward(self, x):
+            h = x * 1
+            y = act(h)
+            y += 1
+            return h.square()  # of x + 1
+
+    assert explain(Net(), torch.tensor([[2.0]])).tolist() == [[6]]
+
+
+@pytest.mark.parametrize("how", ["grad", "backward"])
+@pytest.mark.parametrize("explain", [guided_backprop, deconvnet, deeplift])
+def test_models_that_differentiate_inside_are_refused(explain, how):
+    class Force(nn.Module):
+        def forward(self, x):
+            with torch.enable_grad():
+                x = x if x.requires_grad else x.detach().requires_grad_()
+                energy = F.relu(x).square().sum()
+                if how == "grad":
+                    return torch.autograd.grad(energy, x, create_graph=True)[0]
+                energy.backward(inputs=[x])
+                return x
+
+    with pytest.raises(NotDifferentiableError, match="differentiates"):
+        explain(Force(), torch.ones(1, 2), 0)
+
+
+@pytest.mark.parametrize(
+    "hidden", [nn.RNNCell(2, 2, nonlinearity="relu"), lambda x: torch.vmap(torch.relu)(x), torch.ops.aten.relu]
+)
+def test_hidden_rectifiers_are_refused_with_advice_that_fits(hidden):
+    class Net(nn.Module):
+        def forward(self, x):
+            return hidden(x)
+
+    with pytest.raises(NotDifferentiableError, match="nn.RNNCell, torch.vmap, torch.ops"):
+        guided_backprop(Net(), torch.ones(1, 2), 0)

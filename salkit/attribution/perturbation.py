@@ -20,6 +20,7 @@ from .core import (
     copies,
     first_look,
     generator_of,
+    quickest,
     repeat,
     rows_in_one_pass,
     score,
@@ -96,7 +97,7 @@ def occlusion(
             for which in copies(len(whole), len(places), rows):
                 masks = _masks(places[which], grid, x.device)
                 over = masks[:, None, None] if x.ndim > 2 else masks[:, None]  # (windows, sample, channel, *grid)
-                hidden = torch.where(over, cover[part], whole).flatten(0, 1)
+                hidden = quickest(model, torch.where(over, cover[part], whole).flatten(0, 1))
                 left = score(model, hidden, repeat(mine, len(masks)), how).unflatten(0, (len(masks), -1))
                 drop = scores[part].to(drops.dtype) - left.to(drops.dtype)
                 largest[part] = torch.maximum(largest[part], drop.abs().amax(0))
@@ -182,7 +183,8 @@ def rise(
                 masks = torch.stack(masks).to(x)[:, None, None]  # (masks, sample, channel, *grid)
                 kept = cover[part] + masks * (whole - cover[part])
                 first = given is not None and part.start == which.start == 0
-                found = score(model, kept.flatten(0, 1), repeat(mine, len(kept)), how, first=first, whole=target)
+                rows_of = quickest(model, kept.flatten(0, 1))
+                found = score(model, rows_of, repeat(mine, len(kept)), how, first=first, whole=target)
                 found, masks = found.unflatten(0, (len(kept), -1)).to(maps.dtype), masks[:, 0, 0].to(maps.dtype)
                 if which.start == 0 and not probability:
                     level = found[0]  # the sums keep the digits that a high level would take

@@ -368,7 +368,7 @@ class Blocks(nn.Module):
         return x.as_strided((n, c, h // 4, w // 4, 4, 4), strides)[:, :, 0, 0].square().sum((2, 3))
 
 
-def test_large_batches_keep_their_order_in_memory():
+def test_large_batches_are_reordered_in_memory_for_models_that_read_them_alike():
     x = torch.rand(4, 3, 224, 224)
     expected = torch.zeros_like(x)
     expected[:, 0, :4, :4] = 2 * x[:, 0, :4, :4]
@@ -376,6 +376,10 @@ def test_large_batches_keep_their_order_in_memory():
     conv, place = nn.Conv2d(3, 2, 1), torch.zeros_like(x)
     place[..., 0, 5] = conv.weight.detach()[0, :, 0, 0]
     torch.testing.assert_close(salkit.gradient(conv, x, lambda outputs: outputs.view(len(outputs), -1)[:, 5]), place)
+    orders = []
+    conv.register_forward_hook(lambda _, inputs, outputs: orders.append(inputs[0].stride(1)))
+    salkit.gradient(conv, x, lambda outputs: outputs[:, 0, 0, 5])
+    assert orders == [1], "channels last, and tried only once for a model"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

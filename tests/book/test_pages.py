@@ -10,12 +10,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import urlopen
 
 import axe_playwright_python
 import numpy as np
 import pytest
-from built_pages import Page
 from PIL import Image
 
 from tools import build, chapters
@@ -26,6 +24,7 @@ PATIENCE = 120_000
 LOCAL = ("file", "data", "blob", "about")
 WIDE, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
 SHEET = {"width": 665, "height": 950}  # the text on A4, in CSS pixels
+STATES = ("beside", "wide", "phone")  # axe is asked in
 MAX_BYTES = 1_500_000
 
 # The pages with the source of the package are all made alike: the list of them and one stand for the rest.
@@ -35,34 +34,42 @@ CHAPTERS = [f"book/{path.stem}" for path in chapters.chapters() if f"book/{path.
 QUIZZES = [name for name in PAGES if "/quiz-" in name]
 every_page = pytest.mark.parametrize("name", PAGES)
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 # Colours take axe far longer than all its other rules, and they follow from the style sheets: what has the same tags,
-# classes and styles up to the root has the same ones. So each kind of text is asked about once, on whatever page it is
-# first seen. This marks what is new in view, and returns its kinds.
-MARK_NEW = """(known) => {
+# classes and colours of its own up to the root has the same ones. So each kind of text is asked about once, on whatever
+# page it is first seen. The rest of long code is not asked about at all.
+AXE = (
+    Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+    + "axe.configure({rules: [{id: 'color-contrast', selector: '[data-asked]'}]});"
+    + """document.querySelectorAll(".bd-article details").forEach(
+        (details) => { details.removeAttribute("name"); details.open = true; });"""
+)
+# Marks the texts in view whose kind is new, and returns these kinds.
+MARK_NEW = """([known, among]) => {
     const seen = new Set(known), fresh = [];
     document.querySelectorAll("[data-asked]").forEach((element) => element.removeAttribute("data-asked"));
-    for (const element of document.querySelectorAll("body *")) {
+    for (const element of document.querySelectorAll(among)) {
         const words = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
         if (!words || !element.checkVisibility({visibilityProperty: true})) continue;
-        let kind = "";
-        for (let at = element; at !== document.documentElement; at = at.parentElement)
-            kind += `<${at.localName} ${at.getAttribute("class")} ${at.getAttribute("style")}`;
+        const chain = [];
+        for (let at = element; at !== document.documentElement; at = at.parentElement) {
+            const style = (at.getAttribute("style") ?? "").split(";").filter((one) => /color|backg|opac|filt/.test(one));
+            const own = `${at.localName} ${at.getAttribute("class")} ${style}`;
+            if (own !== chain.at(-1)) chain.push(own);  // a list in a list looks like the list
+        }
+        const kind = chain.join(" < ");
         if (seen.has(kind)) continue;
         seen.add(kind);
         fresh.push(kind);
         element.toggleAttribute("data-asked", true);
     }
+    for (const code of document.querySelectorAll(".highlight pre"))
+        code.toggleAttribute("data-seen", !code.querySelector("[data-asked]"));
     return fresh;
 }"""
-UNFOLD = """document.querySelectorAll(".bd-article details").forEach(
-    (details) => { details.removeAttribute("name"); details.open = true; })"""
-RUN_AXE = """async ([where, colours]) => {
+RUN_AXE = """async ([where, rules]) => {
     // Style sheets are not read a second time: a page opened from a folder may not.
-    const options = {preload: false, resultTypes: ["violations"]};
-    if (colours) options.runOnly = ["color-contrast"];
-    else options.rules = {"color-contrast": {enabled: false}};
-    const {violations} = await axe.run({include: [where], exclude: colours ? [] : [".highlight pre"]}, options);
+    const options = {preload: false, resultTypes: ["violations"], ...(rules ? {runOnly: rules} : {})};
+    const {violations} = await axe.run({include: [where], exclude: ["pre[data-seen]"]}, options);
     return violations.filter(({impact}) => ["serious", "critical"].includes(impact)).flatMap(
         ({id, nodes}) => nodes.map(({target, failureSummary}) => `${id}: ${target}: ${failureSummary}`));
 }"""
@@ -202,17 +209,17 @@ def pixels(image):
         return np.asarray(shot.convert("RGB"))[10:-10, 10:-10]
 
 
-def asked(page, kinds):
-    """What axe says of the colours of texts whose kind is not in ``kinds``, which learns them."""
-    fresh = page.evaluate(MARK_NEW, [*kinds])
+def new_in(page, kinds, among="body *"):
+    """Mark the texts whose kind is not in ``kinds``, which learns them, and say whether there are any."""
+    fresh = page.evaluate(MARK_NEW, [[*kinds], among])
     kinds.update(fresh)
-    return page.evaluate(RUN_AXE, ["[data-asked]", True]) if fresh else []
+    return bool(fresh)
 
 
 def observe(browser, address, kinds):
     """Take a page through its states; what was seen, as a dictionary.
 
-    ``kinds`` are the kinds of text that were seen before, ``{"wide": ..., "phone": ...}``.
+    ``kinds`` are the kinds of text that were seen before, in each of ``STATES``.
     """
     page = watched(browser, color_scheme="light")
     settled(page, address)
@@ -237,26 +244,26 @@ def observe(browser, address, kinds):
     page.emulate_media(media="screen", color_scheme="light", reduced_motion="reduce")
     seen["moving"] = page.evaluate(MOVING)
 
-    page.evaluate(AXE)
-    page.evaluate(UNFOLD)
-    turn(page, "light")
-    seen["widths"]["wide"] = page.evaluate(WIDTHS)
-    seen["axe"] += page.evaluate(RUN_AXE, ["html", False])
-    before = {*kinds["wide"]}
-    seen["axe"] += asked(page, kinds["wide"])
-
     turn(page, "dark")
     seen["pixels"] = [(one.shape, np.array_equal(one, pixels(image))) for one, image in zip(light, chosen)]
     seen["colours"] = page.evaluate(COLOURS)
-    seen["axe"] += asked(page, before)
 
+    page.evaluate(AXE)
+    # What a phone doesn't show, such as the sidebar; a phone is dark below.
+    if new_in(page, kinds["beside"], "body *:not(.bd-article *)"):
+        seen["axe"] += page.evaluate(RUN_AXE, ["html", ["color-contrast"]])
+
+    turn(page, "light")
+    seen["widths"]["wide"] = page.evaluate(WIDTHS)
+    new_in(page, kinds["wide"])
+    seen["axe"] += page.evaluate(RUN_AXE, ["html", None])
+
+    turn(page, "dark")
     resize(page, PHONE)
     seen["widths"]["phone"] = page.evaluate(WIDTHS)
     seen["keyboard"] += page.evaluate(KEYBOARD)
-    known = len(kinds["phone"])
-    seen["axe"] += asked(page, kinds["phone"])
-    if len(kinds["phone"]) > known:
-        seen["axe"] += page.evaluate(RUN_AXE, ["html", False])
+    if new_in(page, kinds["phone"]):
+        seen["axe"] += page.evaluate(RUN_AXE, ["html", None])
 
     seen |= {"remote": remote(page), "complaints": page.complaints}
     page.context.close()
@@ -266,7 +273,7 @@ def observe(browser, address, kinds):
 @pytest.fixture(scope="module")
 def look(browser, html):
     """A function that gives what was seen on a page; the page is opened the first time."""
-    seen, kinds = {}, {"wide": set(), "phone": set()}
+    seen, kinds = {}, {state: set() for state in STATES}
 
     def look(name):
         if name not in seen:
@@ -398,7 +405,7 @@ def test_the_checks_see_what_they_look_for(browser, tmp_path):
             made.add_init_script("window.MathJax = {startup: {promise: Promise.resolve()}}")
             return made
 
-    kinds = {"wide": set(), "phone": set()}
+    kinds = {state: set() for state in STATES}
     seen = observe(WithMathJax, bad.as_uri(), kinds)
     assert any("color-contrast" in found for found in seen["axe"])
     assert any("not reached" in found for found in seen["keyboard"])
@@ -495,7 +502,8 @@ def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
     assert large.bounding_box()["height"] > 1.2 * small["height"]
     assert large.evaluate("image => getComputedStyle(image).filter") == "none", "dark mode dims it"
     page.evaluate(AXE)
-    assert [page.evaluate(RUN_AXE, ["dialog.enlarged", colours]) for colours in (False, True)] == [[], []]
+    new_in(page, set(), "dialog.enlarged *")
+    assert page.evaluate(RUN_AXE, ["dialog.enlarged", None]) == []
     dialog.locator("button").click()
     dialog.wait_for(state="detached")
 
@@ -577,24 +585,3 @@ def test_a_page_from_a_server_is_whole(browser, server, name):
     assert remote(page, urlsplit(server).netloc) == [] and page.complaints == []
     assert page.evaluate(WIDTHS)[0] <= WIDE["width"]
     page.context.close()
-
-
-def test_a_server_has_everything_that_the_pages_ask_for(html, server):
-    wanted, known = ["/index.html", "/book/index.html"], {"/index.html", "/book/index.html"}
-    while wanted:
-        address = wanted.pop()
-        with urlopen(server + address) as answer:
-            text = answer.read()
-        if not address.endswith(".html"):
-            continue
-        page = Page(text.decode())
-        for link in page.links:
-            path = unquote(urlsplit(link).path)
-            if urlsplit(link).scheme or urlsplit(link).netloc or not path:
-                continue
-            path = "/" + str((html / address[1:]).parent.joinpath(path).resolve().relative_to(html.resolve()))
-            if path not in known:
-                known.add(path)
-                wanted.append(path)
-    # The list of sources is made by Sphinx, and no page leads to it.
-    assert {f"/{name}.html" for name in PAGES} - {"/_modules/index.html"} <= known

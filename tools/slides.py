@@ -294,7 +294,7 @@ def _marked(marks: list[Item], span: list[Item]) -> list[Slide]:
         if not (mark.html or bold) or not chosen:
             raise SlideError(f"<!-- slide: {mark.html} --> needs something to show, and a title or bold words after it")
         slides.append(Slide(escape(mark.html, quote=False) or bold[1], chosen))
-        begins.append(min(span.index(item) for item in chosen))
+        begins.append(span.index(next((item for item in chosen if item.kind != "text"), chosen[0])))
         left = [item for item in left if item not in chosen]
     for slide, begin, end in zip(slides, [0, *begins[1:]], [*begins[1:], len(span)]):
         slide.notes = _notes(span[begin:end])

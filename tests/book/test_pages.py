@@ -52,7 +52,7 @@ MARK_NEW = """([known, among]) => {
         if (!words || !element.checkVisibility({visibilityProperty: true})) continue;
         const chain = [];
         for (let at = element; at !== document.documentElement; at = at.parentElement) {
-            const style = (at.getAttribute("style") ?? "").split(";").filter((one) => /color|backg|opac|filt/.test(one));
+            const style = (at.getAttribute("style") ?? "").split(";").filter((one) => /col|back|opac|filt/.test(one));
             const own = `${at.localName} ${at.getAttribute("class")} ${style}`;
             if (own !== chain.at(-1)) chain.push(own);  // a list in a list looks like the list
         }

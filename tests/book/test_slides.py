@@ -37,7 +37,7 @@ MEASURE = """() => {
         sideways: body.scrollWidth - body.clientWidth,
         pictures: pictures.map(drawn),
         alone: boxes.length > 0 && !body.querySelector(".text, .print, .table"),
-        alts: [...body.querySelectorAll("img")].map((image) => image.alt),
+        alts: [...body.querySelectorAll("img:not(.half + .half img)")].map((image) => image.alt),
         empty: !body.textContent.trim() && !body.querySelector("img, svg"),
         zoom: Number(body.style.zoom),
     };

@@ -30,7 +30,7 @@ FILES = {
 DECK = """<a class="deck" href="../../slides/{name}.html"><img src="../../slides/{name}.webp" alt="" width="320" \
 height="180" loading="lazy"><span>{title}</span></a>"""
 STYLE = """<style>
-.decks { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); margin: 1.5rem 0; }
+.decks { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); margin: 1.5rem 0; }
 .deck { display: block; max-width: 20rem; text-decoration: none; }
 .deck img { border: 1px solid var(--pst-color-border); border-radius: 6px; display: block; height: auto; width: 100%; }
 .deck span { display: block; margin-top: .35rem; }
@@ -47,7 +47,7 @@ def thumbnail(browser, deck: Path) -> Path:
     page.evaluate("MathJax.startup.promise.then(() => null)")
     page.evaluate(
         "Reveal.slide(Math.max(0, [...document.querySelectorAll('.slides > section')]"
-        ".findIndex((slide) => slide.querySelector('.figure'))), 0, 9)"
+        ".findIndex((slide) => slide.querySelector('.figure'))), 0, -1)"
     )
     page.wait_for_function("[...document.images].every((image) => image.loading === 'lazy' || image.complete)")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
@@ -63,7 +63,7 @@ def link(site: Path, decks: list[Path]) -> None:
         title = re.search(r"<title>(.*?): slides</title>", deck.read_text(encoding="utf-8"))[1]
         shown[deck.stem] = DECK.format(name=deck.stem, title=title)
         page = site / "book" / "teaching" / deck.name
-        once(page, "<!-- deck -->", STYLE + shown[deck.stem].replace(title, "Slides"))
+        once(page, "<!-- deck -->", STYLE + shown[deck.stem].replace(title, "Slides of this chapter"))
     here = address.current()
     files = "\n".join(
         f'<li><a href="{here.repository}/releases/download/{here.tag}/{name}">{words}</a></li>'

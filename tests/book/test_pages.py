@@ -231,11 +231,8 @@ def observe(browser, address, kinds):
     page.keyboard.press("Tab")  # From now on the focus is shown, as it is to everybody who uses the keyboard.
     seen["keyboard"] = page.evaluate(KEYBOARD)
     seen["sliders"] = page.evaluate(SLIDERS)
-    images = page.locator(".bd-article .cell_output img:visible, .bd-article a.enlarge img:visible")
-    chosen = [images.first, images.last] if images.count() else []
-    light = [pixels(image) for image in chosen]
 
-    # Before all is unfolded for axe.
+    # Before axe unfolds everything.
     page.set_viewport_size(SHEET)
     page.emulate_media(media="print", color_scheme="dark")
     seen["paper"] = page.evaluate(ON_PAPER) if page.locator(".bd-article").count() else []
@@ -244,21 +241,22 @@ def observe(browser, address, kinds):
     page.emulate_media(media="screen", color_scheme="light", reduced_motion="reduce")
     seen["moving"] = page.evaluate(MOVING)
 
-    turn(page, "dark")
-    seen["pixels"] = [(one.shape, np.array_equal(one, pixels(image))) for one, image in zip(light, chosen)]
-    seen["colours"] = page.evaluate(COLOURS)
-
-    page.evaluate(AXE)
-    # What a phone doesn't show, such as the sidebar; a phone is dark below.
-    if new_in(page, kinds["beside"], "body *:not(.bd-article *)"):
-        seen["axe"] += page.evaluate(RUN_AXE, ["html", ["color-contrast"]])
-
     turn(page, "light")
+    page.evaluate(AXE)
     seen["widths"]["wide"] = page.evaluate(WIDTHS)
     new_in(page, kinds["wide"])
     seen["axe"] += page.evaluate(RUN_AXE, ["html", None])
+    images = page.locator(".bd-article .cell_output img:visible, .bd-article a.enlarge img:visible")
+    chosen = [images.first, images.last] if images.count() else []
+    light = [pixels(image) for image in chosen]
 
     turn(page, "dark")
+    seen["pixels"] = [(one.shape, np.array_equal(one, pixels(image))) for one, image in zip(light, chosen)]
+    seen["colours"] = page.evaluate(COLOURS)
+    # What a phone doesn't show, such as the sidebar; on a phone it is dark as well.
+    if new_in(page, kinds["beside"], "body *:not(.bd-article *)"):
+        seen["axe"] += page.evaluate(RUN_AXE, ["html", ["color-contrast"]])
+
     resize(page, PHONE)
     seen["widths"]["phone"] = page.evaluate(WIDTHS)
     seen["keyboard"] += page.evaluate(KEYBOARD)

@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick interop execute try sync check student slides pdf new-chapter bench lint address release lock clean
+.PHONY: help book test quick interop execute try sync check student slides pdf downloads new-chapter bench lint address release lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ slides: $(INSTALLED)  ## make slides from the chapters, in _build/slides; CHAPTE
 
 pdf: $(INSTALLED)  ## print the whole book as one PDF, with Chromium or Chrome
 	@$(RUN) -m tools.pdf
+
+downloads: $(INSTALLED)  ## make all that an edition publishes: pages with slides, the PDF, zips
+	@$(RUN) -m tools.downloads
 
 new-chapter: $(INSTALLED)  ## begin a chapter, for example NAME=smooth-maps
 	@$(RUN) -m tools.new_chapter $(NAME)

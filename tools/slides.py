@@ -1,83 +1,77 @@
-"""Slides from the chapters' own cells and stored outputs: one page a chapter, for a lecture without a network.
+"""Slides from the built pages: one deck a chapter, for a lecture without a network.
 
-Run as ``python -m tools.slides [NN ...]``, or ``make slides``; it writes ``_build/slides/NN-name.html``, with reveal.js
-and MathJax beside it. Arrow keys move, ``s`` opens the speaker's window, ``?print-pdf`` after the address is for print.
+Run as ``python -m tools.slides [NN ...]``, or ``make slides``; it writes ``_build/slides/NN-name.html``, and beside it
+reveal.js, MathJax and the pictures. Arrow keys move, ``s`` opens the speaker's window, ``?print-pdf`` after the address
+is for print.
 
-Headings start slides. A slide shows the first sentences of each paragraph, formulas, short code, and figures as they
-were stored; the paragraphs in full, the answers and the solutions are the speaker's notes. What stands after a figure
-comes up with the next key press, so that the room can look first.
+A chapter says by marks what is on its slides, each mark a comment on a line of its own:
+
+    <!-- slide: Who has such a head? -->    the next thing to look at, with the first sentence before and after it
+    <!-- slide formula: One exchange -->    that alone: formula, figure, slider, result (a table, or what is printed),
+                                            guess, text, or the name of a function; or several of them
+    <!-- slide -->                          its title: the bold words with which the next paragraph begins
+    <!-- no slide -->                       from here on there is nothing to show
+
+A mark sees what stands between it and the next one; marks on lines that follow each other see the same, and share it.
+Of a chapter without marks each heading and each thing to look at has a slide. What follows a picture waits for a key,
+so that the room can look first. The prose in full, answers and solutions are the speaker's notes.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
+import ast
 import importlib.util
-import io
-import math
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from html import escape, unescape
+from html import escape
 from pathlib import Path
 
-from markdown_it.renderer import RendererHTML
-from markdown_it.tree import SyntaxTreeNode
-from myst_parser.config.main import MdParserConfig
-from myst_parser.parsers.mdit import create_md_parser
-from nbformat import NotebookNode
+import numpy as np
+from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 from PIL import Image
-from pybtex.database import parse_file
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from . import chapters, records
-from .student import is_solution
+from . import build, chapters
 
-OUTPUT = chapters.ROOT / "_build" / "slides"
+OUTPUT = build.OUTPUT / "slides"
 STYLE = Path(__file__).with_name("slides.css")
+MARK = re.compile(r" (no )?slide\b([^:]*?)(?:: (.*?))? ", re.S)
 
-# In pixels, on a slide of 1280 x 720: the room below the heading, and what lines take there. slides.css has the sizes.
-WIDTH, HEIGHT = 1152, 540
-GAP = 14
-TEXT_LINE, TEXT_CHAR = 36, 13.2
-CODE_LINE, CODE_CHAR = 26, 11.4
-PRINT_LINE, PRINT_CHAR = 23, 10.2
-CELL_LINE, CELL_CHAR = 28, 11.0
-FIGURE = 400  # the height that a figure should have, unless it is so wide that it needs less
-BESIDE = 1.5  # a figure less wide than this, as width by height, has the text beside it
-LARGER = 1.3  # letters on a slide of few words
-CODE_LINES = 14
-
-# What a slide shows at most one of.
-VISUAL = ("figure", "code", "table", "html")
+# What a room looks at: of the kinds in LED a slide shows one, unless a mark asks for more.
+LED = ("figure", "slider", "table", "guess", "formula", "code")
+VISUAL = (*LED, "print")
+# The most that is shown, where no mark chooses: a slide isn't for reading.
+ROWS, LINES, TEXTS = 9, 12, 4
+TALL = 1.4  # a figure less wide than this, as width by height, has the text beside it
 
 
-@dataclass(frozen=True)
+class SlideError(ValueError):
+    """A mark asks for what does not follow it."""
+
+
+@dataclass(frozen=True, eq=False)
 class Item:
-    """One thing on a slide.
+    """One part of a chapter.
 
     Attributes:
-        kind: ``point`` (sentences), ``formula``, ``guess``, ``print`` (text that a cell printed), or one of ``VISUAL``.
-        html: what is shown.
-        height: in pixels, over the whole width.
-        ratio: width by height, of a figure.
-        fresh: whether it begins a new slide.
+        kind: ``text``, one of ``VISUAL``, or of what is not shown ``heading``, ``mark``, ``note``.
+        html: what a slide shows of it.
+        note: what the speaker has of it.
+        name: of a function; what a mark asks for; ``result`` of what a cell says.
+        tall: whether it is a figure that is not wide.
     """
 
     kind: str
-    html: str
-    height: float
-    ratio: float = 0.0
-    fresh: bool = False
-
-    @property
-    def words(self) -> str:
-        """The text without mark-up."""
-        return unescape(re.sub(r"<[^>]+>", "", self.html)).strip()
+    html: str = ""
+    note: str = ""
+    name: str = ""
+    tall: bool = False
 
 
 @dataclass
@@ -92,361 +86,275 @@ class Slide:
     def visual(self) -> Item | None:
         return next((item for item in self.items if item.kind in VISUAL), None)
 
-    @property
-    def aside(self) -> Item | None:
-        """A figure that is not wide: it has the text beside it."""
-        return next((item for item in self.items if 0 < item.ratio < BESIDE), None)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether it is so short, and only words, that larger letters fit."""
-        tall = sum(_height(item, WIDTH / LARGER) * LARGER + GAP for item in self.items)
-        return not self.visual and tall <= HEIGHT
-
-    def fits(self, *more: Item) -> bool:
-        """Whether there is room for these as well."""
-        slide = Slide(self.heading, [*self.items, *more])
-        if figure := slide.aside:
-            column = WIDTH - _beside(figure) - 40
-            return sum(_height(item, column) + GAP for item in slide.items if item is not figure) <= HEIGHT
-        return sum(item.height + GAP for item in slide.items) <= HEIGHT
+# -------------------------------------------------------------------------------------------- the parts of a page
 
 
-def _beside(figure: Item) -> float:
-    """How wide a figure is that has text beside it."""
-    return min(HEIGHT * figure.ratio, 0.62 * WIDTH)
+def items_of(page: Path, root: Path) -> list[Item]:
+    """The parts of a built page in order, with the addresses of pictures as seen from ``root``."""
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    article = soup.find("article", class_="bd-article")
+    for comment in article.find_all(string=lambda text: isinstance(text, Comment) and not MARK.fullmatch(text)):
+        comment.extract()
+    for link in article.select(".headerlink, a:not([href^=http])"):  # a page of the book is no page of the slides
+        link.extract() if "headerlink" in link["class"] else link.unwrap()
+    for tag in article.find_all(id=True):
+        del tag["id"]
+    for tag in article.select("[src]:not([src^=data])"):
+        tag["src"] = (page.parent / tag["src"]).resolve().relative_to(root.resolve()).as_posix()
+    article.smooth()
+    return [*_items(article, root)]
 
 
-def _height(item: Item, width: float) -> float:
-    """Of an item in a column of this width."""
-    if item.kind == "point":
-        return _lines(item.words, width / TEXT_CHAR) * TEXT_LINE
-    if item.kind == "print":
-        return _lines(item.words, (width - 30) / PRINT_CHAR) * PRINT_LINE + 20
-    return item.height * (1.2 if item.kind == "formula" else WIDTH / width)
+def _items(parent: Tag, root: Path) -> Iterator[Item]:
+    for child in parent.children:
+        if isinstance(child, Comment):
+            no, words, title = MARK.fullmatch(child).groups()
+            yield Item("mark", title or "", name="no" if no else words.strip())
+        elif isinstance(child, Tag):
+            yield from _item(child, {*child.get("class", [])}, root)
 
 
-def _lines(text: str, chars: float) -> int:
-    return sum(max(1, math.ceil(len(line) / chars)) for line in text.split("\n"))
+def _item(tag: Tag, classes: set[str], root: Path) -> Iterator[Item]:
+    if re.fullmatch("h[1-6]", tag.name):
+        yield Item("heading", tag.decode_contents())
+    elif "cell" in classes:
+        yield from _cell(tag, classes, root)
+    elif tag.name == "p" and not tag.img:
+        yield _text(tag)
+    elif tag.name in ("ul", "ol"):
+        yield from (_text(entry, " class=marked") for entry in tag.find_all("li", recursive=False))
+    elif tag.name == "blockquote":
+        yield Item("guess", str(tag), str(tag))
+    elif "math" in classes:
+        yield Item("formula", str(tag))
+    elif tag.name in ("details", "figcaption"):  # what unfolds in the book is for the speaker
+        yield Item("note", note=tag.decode_contents())
+    elif tag.name == "table":
+        yield _table(tag)
+    elif tag.name in ("img", "svg"):
+        yield _figure(tag, root)
+    elif "highlight" in classes:
+        yield _code(tag.get_text())
+    else:
+        yield from _items(tag, root)
 
 
-# ------------------------------------------------------------------------------------------------------ Markdown
+def _cell(cell: Tag, classes: set[str], root: Path) -> Iterator[Item]:
+    """What can be shown of a cell: each of its functions, whole, and its outputs."""
+    code = cell.select_one(".cell_input pre")
+    source = code.get_text() if code else ""
+    if "tag_solution" in classes:
+        yield Item("note", note=f"<p><b>Solution</b></p><pre>{escape(source)}</pre>")
+    elif "course.start(" not in source and not re.search(r"^check\.\w+\(", source, re.M):
+        for part in ast.parse(source).body:
+            if isinstance(part, ast.FunctionDef | ast.ClassDef):
+                yield _code(ast.get_source_segment(source, part), part.name)
+        for output in cell.select(".cell_output > *"):
+            yield from _output(output, root)
 
 
-@cache
-def _markdown():
-    extensions = {"amsmath", "colon_fence", "deflist", "dollarmath", "attrs_inline", "attrs_block", "smartquotes"}
-    md = create_md_parser(MdParserConfig(enable_extensions=extensions), RendererHTML)
-    rules = {
-        "math_inline": lambda tokens, i, *_: rf"\({escape(tokens[i].content)}\)",
-        "math_block": lambda tokens, i, *_: rf"\[{escape(tokens[i].content)}\]",
-        "amsmath": lambda tokens, i, *_: rf"\[{escape(tokens[i].content)}\]",
-        "myst_role": lambda tokens, i, *_: _role(tokens[i].meta["name"], tokens[i].content),
-        "myst_target": lambda *_: "",
-        # A page of the book is no page of the slides.
-        "link_open": lambda tokens, i, options, env: "<u>" if _internal(tokens[i]) else _opened(tokens[i]),
-        "link_close": lambda tokens, i, *_: "</u>" if _internal(_opening(tokens, i)) else "</a>",
-    }
-    md.renderer.rules.update(rules)
-    return md
+def _output(output: Tag, root: Path) -> Iterator[Item]:
+    if output.find("input", type="range"):
+        yield Item("slider", output.decode_contents())
+    elif output.table:
+        yield _table(output.table)
+    elif picture := output if output.name in ("img", "svg") else output.find(["img", "svg"]):
+        yield _figure(picture, root)
+    elif words := output.get_text().strip("\n"):
+        shown = "\n".join(words.split("\n")[:LINES]) + "\n…" * (words.count("\n") >= LINES)
+        longest = max(map(len, shown.split("\n")))  # lines of a table are not broken
+        size = f' style="font-size: {min(22, 1850 // longest)}px"' if longest < 120 else ""
+        yield Item("print", f"<pre{size}>{escape(shown)}</pre>", name="result")
 
 
-def _internal(token) -> bool:
-    return not str(token.attrGet("href")).startswith(("https:", "http:"))
+def _text(tag: Tag, marked: str = "") -> Item:
+    """A paragraph or an entry of a list. One in brackets is an aside for the speaker."""
+    words, whole = tag.get_text().strip(), (tag.p or tag).decode_contents()
+    if re.fullmatch(r"\(.*\)", words, re.S):
+        return Item("note", note=f"<p>{whole}</p>")
+    shown = whole if words.startswith("The question") else lead(tag.p or tag)
+    return Item("text", f"<p{marked}>{shown}</p>", f"<p>{'• ' * bool(marked)}{whole}</p>")
 
 
-def _opened(token) -> str:
-    return f'<a href="{escape(str(token.attrGet("href")))}">'
+def _table(table: Tag) -> Item:
+    rows = table.select("tbody tr")
+    for row in rows[ROWS:]:
+        row.extract()
+    if rows[ROWS:]:
+        table.tbody.append(
+            BeautifulSoup(f"<tr><td colspan=9>… {len(rows) - ROWS} more in the chapter</td></tr>", "html.parser")
+        )
+    return Item("table", str(table), name="result")
 
 
-def _opening(tokens, closing: int):
-    return next(tokens[i] for i in range(closing, -1, -1) if tokens[i].type == "link_open")
+def _code(source: str, name: str = "") -> Item:
+    return Item("code", highlight(source.rstrip(), PythonLexer(), HtmlFormatter()), name=name)
 
 
-def _role(name: str, content: str) -> str:
-    """A MyST role in words: citations by author and year, anything else by its text."""
-    if name.startswith("cite"):
-        cited = [_cited(key.strip()) for key in content.split(",")]
-        texts = [f"{who} ({year})" if name.endswith(":t") else f"{who}, {year}" for who, year in cited]
-        return escape("; ".join(texts) if name.endswith(":t") else f"({'; '.join(texts)})")
-    return escape(re.sub(r"\s*<[^>]*>$", "", content))
+def _figure(picture: Tag, root: Path) -> Item:
+    """A picture as large as a slide. A grid that is higher than wide stands in two halves, side by side."""
+    if picture.name == "svg" or not (file := root / picture["src"]).is_file() or file.suffix == ".svg":
+        return Item("figure", str(picture))
+    with Image.open(file) as image:
+        (width, height), grey = image.size, np.asarray(image.convert("L"), float)
+    if width > 0.9 * height:
+        return Item("figure", str(picture), tall=width / height < TALL)
+    # Between two rows of maps the gap is wider than between a row and its titles.
+    blank = "".join("1" if row.min() > 250 else "0" for row in grey[int(0.38 * height) : int(0.62 * height)])
+    gap = max(re.finditer("1+", blank), key=lambda run: len(run[0]), default=re.match("", blank))
+    cut = int(0.38 * height) + (gap.start() + gap.end()) // 2
+    halves = ""
+    for rows, above in ((cut, 0), (height - cut, cut)):
+        size = f"aspect-ratio: {width} / {rows}; width: {min(565, 535 * width / rows):.0f}px"
+        picture["style"] = f"margin-top: {-100 * above / width:.2f}%"
+        halves += f'<span class="half" style="{size}">{picture}</span>'
+        picture["alt"] = ""
+    return Item("figure", halves)
 
 
-@cache
-def _bibliography():
-    return parse_file(str(chapters.BOOK / "references.bib")).entries
+# A sentence ends here, if a new one begins after it.
+_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!et al)(?<!\bcf)(?<!\bvs)[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z\d]|\s*$)")
 
 
-def _cited(key: str) -> tuple[str, str]:
-    """Author and year: ``("Wu et al.", "2022")``."""
-    entry = _bibliography()[key]
-    names = [" ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]]
-    who = " and ".join(names) if len(names) <= 2 else f"{names[0]} et al."
-    return re.sub(r"[{}]", "", who), entry.fields.get("year", "n.d.")
-
-
-def _inline(text: str) -> str:
-    return _markdown().renderInline(text)
-
-
-def _render(node: SyntaxTreeNode) -> str:
-    return _markdown().renderer.render(node.to_tokens(), _markdown().options, {})
-
-
-# Spans with full stops that end no sentence.
-_SPANS = re.compile(
-    r"`[^`]*`|\$[^$]*\$|\*\*.+?\*\*|\*[^*\s][^*]*\*|\[[^\]]*\]\([^)]*\)|\([^()]*\)|\b(?:e\.g|i\.e|et al|cf|vs)\."
-)
-_END = re.compile(r"[.!?][\"'”’]*(?=\s+[\"'“‘]*[A-Z\d]|\s*$)")
-
-
-def lead(text: str, most: int = 150) -> str:
+def lead(paragraph: Tag, most: int = 150) -> str:
     """The first sentences of a paragraph, together ``most`` characters long, or the first one if that is longer.
 
-    A first sentence of a few words, such as a question, takes the next one with it.
+    A first sentence of a few words, such as a question, takes the next one with it. What is bold, code, a formula or
+    in brackets is never cut.
     """
-    masked = _SPANS.sub(lambda span: "X" * len(span[0]), text)
-    ends = [end.end() for end in _END.finditer(masked)] or [len(text)]
-    last = ends[0]
-    for end in ends[1:]:
-        if end <= most or last < 40:
-            last = end
-    return text[:last]
-
-
-# ---------------------------------------------------------------------------------------------------- the items
-
-
-@dataclass
-class Section:
-    """What stands under one heading: items and notes in the order of the chapter."""
-
-    heading: str
-    parts: list[Item | str] = field(default_factory=list)  # a string is a note
-
-
-def sections(source: Path) -> list[Section]:
-    """The chapter in sections; the first one is what stands under its title."""
-    notebook = chapters.regenerate(source)
-    found = [Section(source.stem)]
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            for part in _blocks(_nodes(records.bare(cell.source)), source.parent):
-                if isinstance(part, Section):
-                    found.append(part)
-                else:
-                    found[-1].parts.append(part)
-        elif cell.source.strip():
-            found[-1].parts += _code_cell(cell)
-    return [section for section in found[1:] or found if section.parts]
-
-
-def _nodes(text: str) -> list[SyntaxTreeNode]:
-    return SyntaxTreeNode(_markdown().parse(text)).children
-
-
-def _blocks(nodes: list[SyntaxTreeNode], folder: Path) -> list[Section | Item | str]:
-    parts, answer = [], None
-    for node in nodes:
-        html = node.content if node.type == "html_block" else ""
-        if answer is None and "<details" in html and "</details" not in html:
-            answer = [re.sub(r".*<summary>(.*?)</summary>.*", r"<p><b>\1</b></p>", html, flags=re.S)]
-        elif answer is not None:  # what unfolds in the book is for the speaker
-            if "</details" in html:
-                parts.append("".join(answer))
-                answer = None
-            else:
-                answer.append(_render(node))
-        else:
-            parts += _block(node, folder)
-    return parts
-
-
-def _block(node: SyntaxTreeNode, folder: Path) -> list[Section | Item | str]:
-    if node.type == "heading":
-        return [Section(_inline(node.children[0].content))]
-    if node.type == "paragraph":
-        images = [child for child in node.children[0].children if child.type == "image"]
-        if images:
-            return [_picture(folder / image.attrs["src"], image.content) for image in images]
-        text = node.children[0].content
-        note = f"<p>{_inline(text)}</p>"
-        if text.startswith("(") and text.endswith(")"):
-            return [note]
-        # An exercise stands by itself. It and the chapter's question are shown in full, or nearly so.
-        task, question = re.match(r"\*\*\d+\.", text), text.startswith("**The question")
-        return [_point(lead(text, 420 if task or question else 150), fresh=bool(task)), note]
-    if node.type in ("bullet_list", "ordered_list"):
-        return [part for entry in node.children for part in _entry(entry)]
-    if node.type == "blockquote":
-        html = _render(node)
-        words = re.sub(r"<[^>]+>", "", html).strip()
-        return [Item("guess", html, (_lines(words, WIDTH / 15) + 1) * 42 + 60), html]
-    if node.type in ("math_block", "amsmath"):
-        rows = 1 + node.content.count(r"\\")
-        return [Item("formula", f"<div>{_render(node)}</div>", 30 + 62 * rows)]
-    if node.type == "table":
-        return [_table(_render(node))]
-    if node.type in ("fence", "colon_fence") and node.info.startswith("{"):
-        body = re.sub(r"\A(?::[\w-]+:.*\n|---\n.*?\n---\n)+", "", node.content, flags=re.S)
-        return _blocks(_nodes(body), folder)
-    if node.type == "fence":
-        return [_code(node.content)]
-    return []
-
-
-def _entry(entry: SyntaxTreeNode) -> list[Item | str]:
-    """An entry of a list: a point with a mark."""
-    text = next((child.children[0].content for child in entry.children if child.type == "paragraph"), "")
-    return [_point(lead(text), marked=True), f"<p>• {_inline(text)}</p>"]
-
-
-def _point(text: str, *, marked: bool = False, fresh: bool = False) -> Item:
-    html = f'<p{" class=marked" if marked else ""}>{_inline(text)}</p>'
-    words = re.sub(r"<[^>]+>", "", html)
-    return Item("point", html, _lines(words, WIDTH / TEXT_CHAR) * TEXT_LINE, fresh=fresh)
-
-
-def _table(html: str) -> Item:
-    """A table, cut to the rows for which there is room."""
-    rows = re.findall(r"<tr>.*?</tr>", html, re.S)
-    height, kept = 12.0, []
-    for row in rows:
-        cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.S)]
-        height += CELL_LINE * _lines("x" * (sum(map(len, cells)) + 4 * len(cells)), WIDTH / CELL_CHAR) + 13
-        if height > HEIGHT - 70:
-            kept.append(f'<tr><td colspan="{len(cells)}">… {len(rows) - len(kept)} more rows in the chapter</td></tr>')
-            break
-        kept.append(row)
-    return Item("table", f"<table>{''.join(kept)}</table>", min(height, HEIGHT - 20))
-
-
-def _code(source: str) -> Item:
-    source = re.sub(r"^# NBVAL_\w+\n", "", source)
-    lines = re.sub(r"\n{3,}", "\n\n", source).rstrip().split("\n")
-    if len(lines) > CODE_LINES:
-        lines = [*lines[: CODE_LINES - 1], f"# … {len(lines) - CODE_LINES + 1} more lines in the chapter"]
-    text = "\n".join(lines)
-    height = _lines(text, (WIDTH - 40) / CODE_CHAR) * CODE_LINE + 32
-    return Item("code", highlight(text, PythonLexer(), HtmlFormatter()), height)
-
-
-def _printed(text: str) -> Item:
-    lines = text.rstrip().split("\n")
-    if len(lines) > 12:
-        lines = [*lines[:11], "…"]
-    text = "\n".join(lines)
-    return Item("print", f"<pre>{escape(text)}</pre>", _lines(text, (WIDTH - 30) / PRINT_CHAR) * PRINT_LINE + 20)
-
-
-def _figure(data: bytes, kind: str, alt: str) -> Item:
-    width, height = (16, 9) if kind == "svg" else Image.open(io.BytesIO(data)).size
-    url = f"data:image/{kind}{'+xml' if kind == 'svg' else ''};base64,{base64.b64encode(data).decode()}"
-    needed = min(FIGURE, WIDTH * height / width)
-    return Item("figure", f'<img src="{url}" alt="{escape(alt)}">', needed, ratio=width / height)
-
-
-def _picture(path: Path, alt: str) -> Item:
-    return _figure(path.read_bytes(), path.suffix[1:].replace("jpg", "jpeg"), alt)
-
-
-def _code_cell(cell: NotebookNode) -> list[Item | str]:
-    """What a slide shows of a cell: a figure without its code; a function; or short code with what it printed."""
-    if is_solution(cell):
-        return [f"<p><b>Solution</b></p><pre>{escape(cell.source)}</pre>"]
-    tags = cell.metadata.get("tags", [])
-    if {"remove-cell", "remove-output"} & set(tags) or "course.start(" in cell.source:
-        return []
-    outputs = [part for output in cell.outputs for part in _output(output, cell)]
-    shown = [output for output in outputs if output.kind in VISUAL]
-    lines = cell.source.count("\n") + 1
-    stub = re.search(r"^check\.\w+\(", cell.source, re.M)
-    if stub:
-        return [_code(cell.source)]
-    wanted = not shown and "hide-input" not in tags and "hide-cell" not in tags
-    wanted &= "def " in cell.source or (bool(outputs) and lines <= CODE_LINES)
-    return [*([_code(cell.source)] if wanted else []), *outputs]
-
-
-def _output(output: NotebookNode, cell: NotebookNode) -> list[Item]:
-    data = output.get("data", {})
-    for kind in ("png", "jpeg"):
-        if f"image/{kind}" in data:
-            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-            return [_figure(base64.b64decode(data[f"image/{kind}"]), kind, alt)]
-    if "text/html" in data:
-        return [Item("html", data["text/html"], HEIGHT - 90)]
-    if "text/markdown" in data:
-        return [part for part in _blocks(_nodes(data["text/markdown"]), chapters.BOOK) if isinstance(part, Item)]
-    text = output.get("text") or data.get("text/plain", "")
-    return [_printed(text)] if text.strip() else []
+    html, text, found, length = "", "", "", 0
+    for node in paragraph.children:
+        if type(node) is NavigableString:
+            for end in _END.finditer(node):
+                said = text + node[: end.end()]
+                if said.count("(") == said.count(")") and (length < 40 or len(said) <= most):
+                    found, length = html + escape(node[: end.end()]), len(said)
+        html += str(node)
+        text += node.get_text()
+    return found or html
 
 
 # --------------------------------------------------------------------------------------------------- the slides
 
 
-def packed(section: Section) -> list[Slide]:
-    """The section's slides. Each has one visual at most, and no more than there is room for."""
-    slides, closed = [Slide(section.heading)], False
-    for part in section.parts:
-        slide = slides[-1]
-        if isinstance(part, str):
-            slide.notes.append(part)
+def slides_of(page: Path, root: Path) -> list[Slide]:
+    """All slides of a built chapter; the first one shows its title and its question.
+
+    Raises:
+        SlideError: a mark asks for what does not follow it.
+    """
+    first, *items = items_of(page, root)
+    title = Slide(first.html)
+    if items and items[0].kind == "text":
+        title.items, title.notes = [items[0]], [items.pop(0).note]
+    if any(item.kind == "mark" for item in items):
+        return [title, *(slide for marks, span in _runs(items) for slide in _marked(marks, span))]
+    slides, heading = [title], first.html
+    for piece in _pieces(items):
+        if piece[0].kind == "heading":
+            heading = piece.pop(0).html
+        slides.append(Slide(heading, _led(piece), _notes(piece)))
+    return [slide for slide in slides if slide.items or slide is title]
+
+
+def _notes(items: list[Item]) -> list[str]:
+    return [item.note for item in items if item.note]
+
+
+def _runs(items: list[Item]) -> Iterator[tuple[list[Item], list[Item]]]:
+    """Marks that follow each other, and what stands between them and the next ones."""
+    marks, span = [], []
+    for item in items:
+        if item.kind == "mark":
+            if span:
+                yield marks, span
+                marks, span = [], []
+            marks.append(item)
+        elif marks:
+            span.append(item)
+    yield marks, span
+
+
+def _marked(marks: list[Item], span: list[Item]) -> list[Slide]:
+    """The slides of marks that share what follows them; the speaker has at each what stands before that of the next."""
+    slides, begins, left = [], [], span
+    for mark in marks:
+        if mark.name == "no":
             continue
-        full = closed or (part.kind in VISUAL and slide.visual) or not slide.fits(part)
-        if slide.items and (full or part.fresh or (part.kind == "guess" and slide.visual)):
-            slides.append(Slide(section.heading, *_carried_over(slide, part)))
-        slides[-1].items.append(part)
-        closed = part.kind == "guess"  # a guess comes before its answer is seen
-    return [slide for slide in slides if slide.items]
+        chosen = [] if mark.name else _led(left, LED[:-1])
+        for word in mark.name.split():
+            found = [item for item in left if word in (item.kind, item.name)]
+            if not found:
+                raise SlideError(f"after the mark <!-- slide {mark.name}: {mark.html} --> there is no {word}")
+            chosen += found if word == "text" else found[:1]
+        bold = re.match(
+            r"<p[^>]*><strong>(.*?)[.?]?</strong>", next((item.note for item in span if item.kind == "text"), "")
+        )
+        if not (mark.html or bold) or not chosen:
+            raise SlideError(f"<!-- slide: {mark.html} --> needs something to show, and a title or bold words after it")
+        slides.append(Slide(escape(mark.html, quote=False) or bold[1], chosen))
+        begins.append(span.index(next((item for item in chosen if item.kind != "text"), chosen[0])))
+        left = [item for item in left if item not in chosen]
+    for slide, begin, end in zip(slides, [0, *begins[1:]], [*begins[1:], len(span)]):
+        slide.notes = _notes(span[begin:end])
+    return slides
 
 
-def _carried_over(slide: Slide, part: Item) -> tuple[list[Item], list[str]]:
-    """The sentence before a visual introduces it, so it moves to the next slide, and its paragraph with it."""
-    *before, last = slide.items
-    introduces = last.words.endswith((":", "?")) or (before and before[-1].kind not in VISUAL + ("print",))
-    if part.kind not in VISUAL or last.kind != "point" or not before or not introduces:
-        return [], []
-    if not Slide("", [last]).fits(part):
-        return [], []
-    slide.items.pop()
-    return [last], [slide.notes.pop()] if slide.notes else []
+def _led(items: list[Item], kinds=LED) -> list[Item]:
+    """The first of the things to look at, with the text before and the one after it; where there is none, texts."""
+    texts = [i for i, item in enumerate(items) if item.kind == "text"]
+    at = next((i for i, item in enumerate(items) if item.kind in kinds), None)
+    if at is None:
+        return [items[i] for i in texts[:TEXTS]]
+    before, after = [i for i in texts if i < at][:1], [i for i in texts if i > at][:1]
+    return [
+        items[i] for i in (*before, at, *(after if items[at].kind != "guess" else []))
+    ]  # nothing gives a guess away
+
+
+def _pieces(items: list[Item]) -> Iterator[list[Item]]:
+    """A chapter without marks, cut so that each piece has a heading or one thing to look at, with what leads to it.
+
+    Of the functions under a heading the first one is the idea, and the others help.
+    """
+    piece, function = [], False
+    for item in items:
+        if item.kind == "code" and function:
+            continue
+        function = item.kind == "code" or (function and item.kind != "heading")
+        full = item.kind in LED and any(other.kind in LED for other in piece)
+        if item.kind == "heading" or full:
+            leads = full and piece[-1].kind == "text" and (piece[-2].kind == "text" or piece[-1].note.endswith(":</p>"))
+            introduction = [piece.pop()] if leads else []
+            if piece:
+                yield piece
+            piece = introduction
+        piece.append(item)
+    yield piece
 
 
 def _shown(slide: Slide, number: int, deck: str) -> str:
     """One slide in HTML. The first, number 0, is the title."""
-    shown = []
+    shown, seen, visual = [], False, slide.visual
     for item in slide.items:
         # What stands after a figure or a result waits for the next key press.
-        later = item.kind == "point" and any(kind in VISUAL + ("print",) for kind, _ in shown)
-        shown.append((item.kind, f'<div class="{item.kind}{" fragment" if later else ""}">{item.html}</div>'))
-    parts = [html for _, html in shown]
-    layout = "title" if number == 0 else "words" if slide.has_room else "stacked"
-    if number and slide.aside:
+        shown.append(f'<div class="{item.kind}{" fragment" if item.kind == "text" and seen else ""}">{item.html}</div>')
+        seen |= item.kind in VISUAL
+    layout = "words" if visual is None or visual.kind in ("guess", "formula") else "stacked"
+    if visual and visual.tall and len(shown) > 1:
         layout = "beside"
-        figure = parts.pop(slide.items.index(slide.aside))
-        figure = figure.replace(">", f' style="flex-basis: {_beside(slide.aside):.0f}px">', 1)
-        parts = [figure, *(['<div class="column">', *parts, "</div>"] if parts else [])]
-    body = "\n".join(parts)
+        shown = [shown.pop(slide.items.index(visual)), '<div class="column">', *shown, "</div>"]
+    body = "\n".join(shown)
     heading = f"<h2>{slide.heading}</h2>" if number else f"<h1>{slide.heading}</h1>"
     foot = f'<p class="foot">{deck}</p>' if number else ""
     notes = f'<aside class="notes">{"".join(slide.notes)}</aside>' if slide.notes else ""
-    return f"""<section><div class="slide {layout}">
+    return f"""<section><div class="slide {layout if number else "title"}">
 {heading}
 <div class="body">
 {body}
 </div>
 {foot}</div>{notes}</section>"""
-
-
-def slides_of(source: Path) -> list[Slide]:
-    """All slides of a chapter; the first one shows its title and its question."""
-    first, *rest = sections(source)
-    title = Slide(first.heading)
-    while first.parts and not (title.items and isinstance(first.parts[0], Item)):
-        part = first.parts.pop(0)
-        (title.notes if isinstance(part, str) else title.items).append(part)
-    return [title, *(slide for section in (first, *rest) for slide in packed(section))]
 
 
 PAGE = """<!doctype html>
@@ -486,7 +394,7 @@ function fit(slide) {{
   const body = slide.querySelector(".body");
   const room = () => slide.getBoundingClientRect().bottom - 46 * Reveal.getScale();  // above the foot
   const sticksOut = () => body.scrollWidth > body.clientWidth
-    || [...body.querySelectorAll("*")].some((part) => part.getBoundingClientRect().bottom > room());
+    || [...body.querySelectorAll("*:not(.half *)")].some((part) => part.getBoundingClientRect().bottom > room());
   for (let size = 1; size > 0.6; size -= 0.02) {{
     body.style.zoom = size;
     if (!sticksOut()) return;
@@ -504,35 +412,48 @@ Reveal.initialize({{
 """
 
 
-def page(source: Path) -> str:
-    """The whole deck of a chapter in HTML."""
-    slides = slides_of(source)
+def page(source: Path, root: Path) -> str:
+    """The whole deck of a built chapter in HTML."""
+    slides = slides_of(source, root)
     deck = slides[0].heading
     shown = "\n".join(_shown(slide, number, deck) for number, slide in enumerate(slides))
     return PAGE.format(title=re.sub(r"<[^>]+>", "", deck), slides=shown)
 
 
-def write(sources: list[Path], output: Path = OUTPUT) -> list[Path]:
-    """Write the decks of these chapters, and what they need beside them.
+def write(html: Path, names: list[str], output: Path = OUTPUT) -> list[Path]:
+    """Write decks, and what they need beside them.
+
+    Args:
+        html: the folder with the built pages.
+        names: of chapters, such as ``04-cam-and-gradcam``.
+        output: a folder for the decks.
 
     Returns:
         the decks.
+
+    Raises:
+        SlideError: a mark asks for what does not follow it.
     """
     reveal = _package("sphinx_revealjs") / "_static" / "revealjs"
-    mathjax = _package("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"
     beside = {f"reveal/{path.name}": path for path in (reveal / "dist/reset.css", reveal / "dist/reveal.css")}
     beside |= {"reveal/reveal.js": reveal / "dist/reveal.js", "reveal/notes.js": reveal / "plugin/notes/notes.js"}
-    beside |= {"reveal/LICENSE": reveal / "LICENSE", "mathjax/tex-svg-full.js": mathjax}
+    beside |= {"reveal/LICENSE": reveal / "LICENSE"}
+    beside |= {"mathjax/tex-svg-full.js": _package("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"}
+    decks = {}
+    for name in names:
+        try:
+            decks[output / f"{name}.html"] = deck = page(html / "book" / f"{name}.html", html)
+        except SlideError as error:
+            raise SlideError(f"book/{name}.md: {error}") from None
+        beside |= {src: html / src for src in re.findall(r'<img [^>]*\bsrc="((?!data:)[^"]+)"', deck)}
     for name, path in beside.items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, output / name)
     colours = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
     (output / "slides.css").write_text(f"{STYLE.read_text()}\n/* Colours of the code, by Pygments */\n{colours}\n")
-    decks = []
-    for source in sources:
-        decks.append(output / f"{source.stem}.html")
-        decks[-1].write_text(page(source), encoding="utf-8")
-    return decks
+    for path, deck in decks.items():
+        path.write_text(deck, encoding="utf-8")
+    return [*decks]
 
 
 def _package(name: str) -> Path:
@@ -546,8 +467,13 @@ def _package(name: str) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.slides", description=__doc__.split("\n")[0])
     parser.add_argument("numbers", nargs="*", help="chapters, such as 02; all, if none is given")
-    for deck in write(chapters.chosen(parser.parse_args().numbers)):
-        print(f"wrote {deck.relative_to(chapters.ROOT)}")
+    names = [path.stem for path in chapters.chosen(parser.parse_args().numbers)]
+    try:
+        for deck in write(build.build().parent, names):
+            print(f"wrote {deck.relative_to(chapters.ROOT)}")
+    except (SlideError, build.BuildError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -22,6 +22,8 @@ OUTPUT = chapters.ROOT / "_build" / "student"
 ANSWER = re.compile(
     r"\n*<details[^>]*>\s*<summary>\s*(?:Answer|Solution)\b.*?</summary>.*?</details>[ \t]*", re.S | re.I
 )
+# What tools/slides.py reads.
+SLIDE = re.compile(r"^<!-- (?:no )?slide\b.*?-->\n*", re.M)
 # A link or a picture of a file beside the chapter.
 BESIDE = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?(?=\))")
 PICTURES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
@@ -50,7 +52,7 @@ def student_edition(source: Path) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         else:
-            cell.source = BESIDE.sub(_published, records.bare(ANSWER.sub("", cell.source)))
+            cell.source = BESIDE.sub(_published, records.bare(SLIDE.sub("", ANSWER.sub("", cell.source))))
         cell.metadata.pop("salkit", None)
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     notebook.metadata.pop("salkit", None)

@@ -2,6 +2,7 @@
 
 from functools import cache
 from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
 
 
 class Page(HTMLParser):
@@ -47,3 +48,18 @@ class Page(HTMLParser):
 def read(path):
     """A page by its file; each is read once."""
     return Page(path.read_text())
+
+
+def dead_links(html, name):
+    """The links of a page that lead nowhere."""
+    page, dead = html / f"{name}.html", []
+    for link in read(page).links:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+        if not target.is_file():
+            dead.append(f"{link}: no such file")
+        elif parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in read(target).ids:
+            dead.append(f"{link}: no such place")
+    return dead

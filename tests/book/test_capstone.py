@@ -37,9 +37,7 @@ def test_the_cells_print_what_the_page_says(monkeypatch):
 
 def test_guided_backprop_fails_as_the_example_says():
     model, scenes = models.trained("small_cnn"), data.scenes(12, seed=7)
-    found = measure(
-        subject(model), collect(scenes, size=32, at_most=12), methods=["guided_backprop"], progress=False
-    )
+    found = measure(subject(model), collect(scenes, size=32, at_most=12), methods=["guided_backprop"], progress=False)
     assert int((found.explained == scenes.labels).sum()) == 4
     (verdict,) = verdicts(found)
     assert verdict.grade == NO

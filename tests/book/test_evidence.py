@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from salkit.course.records import MIME
-from tools import address, chapters, records, slides, student
+from tools import address, chapters, records, student
 
 CHAPTER = """\
 ---
@@ -206,9 +206,7 @@ def test_a_name_that_two_cells_record_is_refused(executed, capsys):
     assert chapters.twin_of(executed).read_bytes() == before
 
 
-def test_slides_and_student_edition_have_the_words_without_the_marks(executed):
-    shown = "".join(item.html for slide in slides.slides_of(executed) for item in slide.items)
-    assert "60.7 %" in shown and "A line to 61 %" in shown and "--" not in shown
+def test_the_student_edition_has_the_words_without_the_marks(executed):
     edition = student.student_edition(executed)
     assert "60.7 %" in edition.cells[0].source and "<!--" not in edition.cells[0].source
     assert "template" not in str(edition.cells) and "{A1" not in str(edition.cells)

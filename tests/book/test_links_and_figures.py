@@ -2,10 +2,9 @@
 
 import posixpath
 import re
-from urllib.parse import unquote, urlsplit
 
 import pytest
-from built_pages import Page, read
+from built_pages import Page, dead_links, read
 
 from tools import address, build, chapters
 
@@ -14,21 +13,6 @@ every_page = pytest.mark.parametrize("name", PAGES)
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 FILE_NAME = re.compile(r"\S+\.(png|jpe?g|svg|webp)|[0-9a-f_./-]{16,}")
 MIN_WORDS = 6
-
-
-def dead_links(html, name):
-    """The links of a page that lead nowhere."""
-    page, dead = html / f"{name}.html", []
-    for link in read(page).links:
-        parts = urlsplit(link)
-        if parts.scheme or parts.netloc:
-            continue
-        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-        if not target.is_file():
-            dead.append(f"{link}: no such file")
-        elif parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in read(target).ids:
-            dead.append(f"{link}: no such place")
-    return dead
 
 
 @pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "index"])

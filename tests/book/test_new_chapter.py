@@ -1,4 +1,4 @@
-"""A new chapter's skeleton is a chapter: it runs, can be published, has an exercise, and makes slides."""
+"""A new chapter's skeleton is a chapter: it runs, can be published, and has an exercise."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from tools import build, chapters, new_chapter, slides, student
+from tools import build, chapters, new_chapter, student
 
 
 def test_the_skeleton_runs_and_can_be_published(tmp_path, monkeypatch):
@@ -18,8 +18,6 @@ def test_the_skeleton_runs_and_can_be_published(tmp_path, monkeypatch):
     assert chapters.execute_one(source)
     assert chapters.problems(source) == []
 
-    shown = slides.slides_of(source)
-    assert shown[0].heading == "Smooth maps" and any(slide.visual for slide in shown)
     edition = "\n".join(cell.source for cell in student.student_edition(source).cells)
     assert "check.saliency(my_saliency)" in edition and "Solution" not in edition
 

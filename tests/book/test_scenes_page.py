@@ -91,37 +91,36 @@ PICTURES = [*SHEETS, "scenes-events.png"]
 each_picture = pytest.mark.parametrize("name", PICTURES)
 
 
-def png(sheet):
-    """The file's content: at most 256 colours, which is a third of the bytes and looks the same."""
-    buffer, out = io.BytesIO(), io.BytesIO()
+def picture(sheet):
+    buffer = io.BytesIO()
     figure = grid(**{"cell": SIZE / DPI} | sheet)
     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight", pad_inches=0.05)
-    picture = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=8)
-    picture.save(out, format="png", optimize=True)
-    return out.getvalue()
+    return Image.open(buffer).convert("RGB")
 
 
-def coarse(file):
+def coarse(image):
     """In 40 x 40 pixels: letters drawn by another matplotlib vanish, another picture does not."""
-    with Image.open(io.BytesIO(file)) as image:
-        small = image.convert("RGB").resize((40, 40), Image.Resampling.BOX)
-    return np.asarray(small, np.float32) / 255
+    return np.asarray(image.convert("RGB").resize((40, 40), Image.Resampling.BOX), np.float32) / 255
 
 
-def difference(name, file):
-    return np.abs(coarse((STATIC / name).read_bytes()) - coarse(file)).mean()
+def difference(name, image):
+    with Image.open(STATIC / name) as stored:
+        return np.abs(coarse(stored) - coarse(image)).mean()
 
 
 @pytest.mark.parametrize("name", SHEETS)
 def test_a_picture_shows_what_scenes_are_now(name, tmp_path):
-    fresh = tmp_path / name
-    fresh.write_bytes(png(SHEETS[name]()))
-    assert difference(name, fresh.read_bytes()) < 0.02, f"Scenes look different now; the new picture is {fresh}"
+    image = picture(SHEETS[name]())
+    if difference(name, image) >= 0.02:
+        # At most 256 colours are a third of the bytes and look the same.
+        fewer = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=8)
+        fewer.save(tmp_path / name, optimize=True)
+        pytest.fail(f"Scenes look different now; the new picture is {tmp_path / name}")
 
 
-@pytest.mark.parametrize("name", SHEETS)
+@pytest.mark.parametrize("name", [name for name in SHEETS if "dials" not in name])  # which takes as long as all others
 def test_another_scene_would_be_seen(name):
-    assert difference(name, png(SHEETS[name](seed=SEED + 1))) > 0.02
+    assert difference(name, picture(SHEETS[name](seed=SEED + 1))) > 0.02
 
 
 def test_all_pictures_together_are_small():
@@ -146,7 +145,7 @@ def test_the_calls_on_the_page_run(capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     names = {}
     for block in blocks:
-        exec(compile(re.sub(r"\((1000|600)\b", "(20", block), "scenes.md", "exec"), names)
+        exec(compile(re.sub(r"\((1000|600|200|60)\b", "(20", block), "scenes.md", "exec"), names)
     assert len(blocks) >= 7
     first, second = names["first"], names["second"]
     assert first.images is second.images and (first.labels != second.labels).all()

@@ -5,7 +5,7 @@ import re
 import jupytext
 import pytest
 
-from tools import chapters
+from tools import chapters, slides
 
 FOLDER = chapters.BOOK / "teaching"
 CHAPTERS = chapters.chapters()
@@ -42,6 +42,38 @@ def test_minutes_add_up(page):
     assert (short, long) == (60, 90)
     assert (sum(a for a, _ in parts), sum(b for _, b in parts)) == (60, 90)
     assert all(a <= b for a, b in parts)
+
+
+def plan(text):
+    """The rows of a plan that names slides: ``(first, last, title of the first)``."""
+    rows = re.findall(r"^\| (\d+) to (\d+) \| \*\*(.+?)\*\*.*\|$", section(text, "Minutes"), re.M)
+    return [(int(first), int(last), title) for first, last, title in rows]
+
+
+def plan_problems(rows, headings):
+    """Where a plan isn't the deck: each row begins after the one before, at the slide that it names, up to the end."""
+    starts = [1, *(last + 1 for _, last, _ in rows)]
+    found = [f"row {row} should begin at {start}" for row, start in zip(rows, starts) if row[0] != start]
+    found += [f"slide {first} is {headings[first - 1]!r}" for first, _, title in rows if headings[first - 1] != title]
+    return found + ([] if starts[-1] == len(headings) + 1 else [f"the deck has {len(headings)} slides"])
+
+
+def test_a_plan_names_the_slides_of_its_deck(html):
+    """Of chapters whose slides their author has chosen."""
+    marked = [path for path in CHAPTERS if "<!-- slide" in path.read_text(encoding="utf-8")]
+    for chapter in marked:
+        deck = slides.slides_of(html / "book" / f"{chapter.stem}.html", html)
+        headings = [re.sub(r"<span.*?</span>|<[^>]+>", "", slide.heading) for slide in deck]
+        assert plan_problems(plan(text_of(chapter)), headings) == []
+    assert marked
+
+
+def test_a_plan_that_is_not_the_deck_is_seen():
+    headings, right = ["A", "B", "C"], [(1, 1, "A"), (2, 3, "B")]
+    assert plan_problems(right, headings) == []
+    for wrong in ([(1, 2, "A"), (2, 3, "B")], [(1, 1, "A"), (2, 3, "C")], right[:1], [(1, 1, "A"), (3, 3, "C")]):
+        assert plan_problems(wrong, headings)
+    assert plan_problems(right, [*headings, "D"])
 
 
 @each_chapter

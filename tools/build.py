@@ -46,7 +46,8 @@ def sources_digest() -> str:
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt", "constraints.txt")]
     files += [Path(__file__), *(path for path in (ROOT / "tools" / "extensions").iterdir() if path.is_file())]
     # What the extensions take from elsewhere.
-    files += [ROOT / "tools" / name for name in ("cells.py", "fonts.py", "front_page.py", "links.py", "poster.py", "records.py")]
+    names = ("cells.py", "fonts.py", "front_page.py", "links.py", "poster.py", "records.py")
+    files += [ROOT / "tools" / name for name in names]
     files += (ROOT / "benchmarks" / "results").glob("chapters.json")
     files += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
     # The pages in book/api hold the docstrings and the source.

@@ -18,6 +18,17 @@ SEARCHES = {
     "time series": "book/13-time-series",
     "saturation": "book/glossary",
     "integrated_gradients": "book/api/attribution",
+    # Written by somebody who did not make the ranking.
+    "guided backpropagation": "book/03-sharper-gradients",
+    "adversarial": "book/07-fgsm",
+    "pointing game": "book/04-cam-and-gradcam",
+    "deletion insertion": "book/10-ground-truth",
+    "permuted labels": "book/08-sanity-labels",
+    "TargetError": "book/api/errors",
+    "Colab": "book/how-to-run",
+    "syllabus": "book/teaching/syllabus",
+    "transformer": "book/not-in-here",
+    "own photo": "book/12-your-own-photo",
 }
 HITS = """() => [...document.querySelectorAll("#search-results ul.search li > a")].map((link) => link.href)"""
 

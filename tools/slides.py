@@ -43,6 +43,8 @@ OUTPUT = build.OUTPUT / "slides"
 STYLE = Path(__file__).with_name("slides.css")
 MARK = re.compile(r" (no )?slide\b([^:]*?)(?:: (.*?))? ", re.S)
 
+FILES = re.compile(r'<(?:img|image) [^>]*\b(?:src|href)="((?!data:)[^"]+)"')
+
 # What a room looks at: of the kinds in LED a slide shows one, unless a mark asks for more.
 LED = ("figure", "slider", "table", "guess", "formula", "code")
 VISUAL = (*LED, "print")
@@ -96,12 +98,18 @@ def items_of(page: Path, root: Path) -> list[Item]:
     article = soup.find("article", class_="bd-article")
     for comment in article.find_all(string=lambda text: isinstance(text, Comment) and not MARK.fullmatch(text)):
         comment.extract()
+    for link in article.select("a.enlarge:has(.salkit-figure)"):  # the drawing's picture: its room is known
+        says = " ".join(tag.get_text() for tag in link.select(".salkit-wide > :is(title, desc)"))
+        link.replace_with(soup.new_tag("img", src=link["href"], alt=says))
+    for drawing in article.select(".salkit-narrow"):
+        drawing.extract()
     for link in article.select(".headerlink, a:not([href^=http])"):  # a page of the book is no page of the slides
         link.extract() if "headerlink" in link["class"] else link.unwrap()
-    for tag in article.find_all(id=True):
+    for tag in article.select("[id]:not(svg *)"):  # a drawing finds its parts by theirs
         del tag["id"]
-    for tag in article.select("[src]:not([src^=data])"):
-        tag["src"] = (page.parent / tag["src"]).resolve().relative_to(root.resolve()).as_posix()
+    for name in ("src", "href"):
+        for tag in article.select(f":is(img, image)[{name}]:not([{name}^=data])"):
+            tag[name] = (page.parent / tag[name]).resolve().relative_to(root.resolve()).as_posix()
     article.smooth()
     return [*_items(article, root)]
 
@@ -445,7 +453,7 @@ def write(html: Path, names: list[str], output: Path = OUTPUT) -> list[Path]:
             decks[output / f"{name}.html"] = deck = page(html / "book" / f"{name}.html", html)
         except SlideError as error:
             raise SlideError(f"book/{name}.md: {error}") from None
-        beside |= {src: html / src for src in re.findall(r'<img [^>]*\bsrc="((?!data:)[^"]+)"', deck)}
+        beside |= {file: html / file for file in FILES.findall(deck)}
     for name, path in beside.items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, output / name)

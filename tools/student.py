@@ -26,6 +26,7 @@ ANSWER = re.compile(
 SLIDE = re.compile(r"^<!-- (?:no )?slide\b.*?-->\n*", re.M)
 # A link or a picture of a file beside the chapter.
 BESIDE = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?(?=\))")
+CHECK = "assert check."
 PICTURES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
 
 
@@ -37,10 +38,10 @@ def exercises(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]
     """Pairs of code cells, (stub, solution): the stub is the last code cell before its solution."""
     pairs, before = [], None
     for cell in chapters.code_cells(notebook):
-        if is_solution(cell):
-            pairs.append((before, cell))
-        else:
+        if not is_solution(cell):
             before = cell
+        elif CHECK in cell.source:  # an experiment has nothing that could be checked
+            pairs.append((before, cell))
     return pairs
 
 

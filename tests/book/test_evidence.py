@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from salkit.course.records import MIME
-from tools import address, chapters, records, student
+from tools import address, cells, chapters, records, student
 
 CHAPTER = """\
 ---
@@ -142,7 +142,7 @@ def test_execute_fills_text_twin_and_alt_text(executed):
     assert "<!--r:A1.change.interval:+.1%-->[−15.0 %, −10.0 %]<!--/r--> |" in text
     assert "{A1.accuracy.fc:.0%}, {A1.winner} is" in text, "the source keeps the marker of an alt text"
     twin = chapters.read_twin(executed)
-    assert records.bare(twin.cells[0].source) in records.bare(text)
+    assert records.bare(twin.cells[1].source) in records.bare(text)
     shown = chapters.code_cells(twin)[2].metadata["mystnb"]
     assert shown["image"]["alt"] == "A line to 61 %, FC is ahead." and shown["figure"]["caption"] == "FC at 61 %."
     assert chapters.problems(executed) == []
@@ -173,7 +173,7 @@ def test_fast_never_fills(executed, monkeypatch):
 def test_an_edit_of_the_notebook_brings_markers_and_alt_texts_along(executed):
     text = executed.read_text()
     notebook = chapters.read_twin(executed)
-    notebook.cells[0].source = notebook.cells[0].source.replace("are right.", "of them are right.")
+    notebook.cells[1].source = notebook.cells[1].source.replace("are right.", "of them are right.")
     chapters.write_twin(chapters.twin_of(executed), notebook)
     assert not chapters.sync_one(executed)
     assert chapters.sync_one(executed, from_notebook=True)
@@ -208,7 +208,7 @@ def test_a_name_that_two_cells_record_is_refused(executed, capsys):
 
 def test_the_student_edition_has_the_words_without_the_marks(executed):
     edition = student.student_edition(executed)
-    assert "60.7 %" in edition.cells[0].source and "<!--" not in edition.cells[0].source
+    assert "60.7 %" in edition.cells[1].source and "<!--" not in edition.cells[1].source
     assert "template" not in str(edition.cells) and "{A1" not in str(edition.cells)
 
 
@@ -216,7 +216,7 @@ def test_the_page_shows_the_number_and_nothing_of_the_marks(executed):
     """In a book of one page, built as the course is: every warning is an error."""
     folder = executed.parent / "site"
     folder.mkdir()
-    shutil.copy(chapters.twin_of(executed), folder / "trial.ipynb")
+    chapters.write_twin(folder / "trial.ipynb", cells.for_page(chapters.read_twin(executed)))
     (folder / "_config.yml").write_text('title: Trial\nexecute: {execute_notebooks: "off"}\n')
     (folder / "_toc.yml").write_text("format: jb-book\nroot: trial\n")
     command = [Path(sys.executable).with_name("jupyter-book"), "build", folder, "-n", "-W", "--keep-going"]

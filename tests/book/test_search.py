@@ -21,7 +21,7 @@ SEARCHES = {
     # Written by somebody who did not make the ranking.
     "guided backpropagation": "book/03-sharper-gradients",
     "adversarial": "book/07-fgsm",
-    "pointing game": "book/04-cam-and-gradcam",
+    "pointing game": "book/10-ground-truth",
     "deletion insertion": "book/10-ground-truth",
     "permuted labels": "book/08-sanity-labels",
     "TargetError": "book/api/errors",

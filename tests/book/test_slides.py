@@ -142,12 +142,13 @@ def test_a_slider_is_as_large_as_the_slide_and_moves(present):
     at = "[...document.querySelectorAll('.slides > section')].findIndex((slide) => slide.querySelector('.slider'))"
     page.evaluate(f"Reveal.slide({at})")
     slide = page.locator(".slides > section.present")
-    box = slide.locator("img:visible").bounding_box()
+    frame = slide.locator("img:visible, svg.salkit-wide:visible")
+    box = frame.bounding_box()
     assert box["width"] >= 0.95 * 1152 and box["height"] >= 440
     assert slide.locator("input").bounding_box()["width"] > 350
     before = slide.locator("output").text_content()
     slide.locator("input").press("End")
-    assert slide.locator("output").text_content() != before and slide.locator("img:visible").count() == 1
+    assert slide.locator("output").text_content() != before and frame.count() == 1
 
 
 def test_the_speaker_has_the_prose(present):

@@ -54,4 +54,12 @@ function addSwitch() {
   show(kept());
 }
 
+// What has come to scroll, as it was unfolded, can be scrolled by keys.
+function letScroll(event) {
+  for (const code of event.target.querySelectorAll?.("pre") ?? []) {
+    if (code.scrollWidth > code.clientWidth) code.tabIndex = 0;
+  }
+}
+
 document.addEventListener("DOMContentLoaded", addSwitch);
+document.addEventListener("toggle", letScroll, true);

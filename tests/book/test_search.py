@@ -19,7 +19,7 @@ SEARCHES = {
     "saturation": "book/glossary",
     "integrated_gradients": "book/api/attribution",
     # Written by somebody who did not make the ranking.
-    "guided backpropagation": "book/03-sharper-gradients",
+    "deconvolution": "book/03-sharper-gradients",
     "adversarial": "book/07-fgsm",
     "pointing game": "book/10-ground-truth",
     "deletion insertion": "book/10-ground-truth",

@@ -68,6 +68,7 @@ def test_the_switch_opens_and_closes_code_and_is_kept(source, html, browser):
     assert opened == ideas > 0 and folded > 0
     page.locator(".code-switch input[value=none]").check()
     assert page.evaluate(folds.format("[open]")) == 0
+    page.wait_for_timeout(500)  # a browser keeps what it is told a little later
     page.goto(address)
     assert page.evaluate(folds.format("[open]")) == 0, "the choice is kept"
     page.locator(".code-switch input[value=all]").check()

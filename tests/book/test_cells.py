@@ -99,6 +99,12 @@ def test_a_twin_begins_with_where_it_belongs(source):
     assert "GPU" in head.source and "Downloaded once: salkit" in head.source
 
 
+def test_every_notebook_can_be_opened_in_colab_from_how_to_run():
+    page = (chapters.BOOK / "how-to-run.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(https://colab\S+/book/([\w-]+)\.ipynb\)", page)
+    assert linked == [*(source.stem for source in chapters.chapters()), "mistakes"]
+
+
 def test_an_edit_of_a_link_is_taken_over_as_it_is_written():
     source = chapters.chapters()[3]
     text, twin = source.read_text(encoding="utf-8"), chapters.regenerate(source)

@@ -214,7 +214,8 @@ def quickest(model: nn.Module, rows: Tensor) -> Tensor:
     if rows.ndim != 4 or rows.device.type != "cpu" or rows.numel() < _LARGE:
         return rows
     if model not in _TAKES_CHANNELS_LAST:
-        _TAKES_CHANNELS_LAST[model] = _is_equal_with_channels_last(model, rows[:1].detach())
+        convolves = any_is(modules_of(model), nn.Conv2d)
+        _TAKES_CHANNELS_LAST[model] = convolves and _is_equal_with_channels_last(model, rows[:1].detach())
     return rows.to(memory_format=torch.channels_last) if _TAKES_CHANNELS_LAST[model] else rows
 
 

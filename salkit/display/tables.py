@@ -23,6 +23,11 @@ class Table:
         rows: as many texts each; the first is the row's name.
         numeric: for each column whether it holds numbers, which are set to the right.
         caption: a line under the table, or "".
+
+    Example:
+        >>> from salkit import display
+        >>> display.table([{"network": "fc", "weights": 4_889_834}]).rows
+        (('fc', '4,889,834'),)
     """
 
     columns: tuple[str, ...]
@@ -71,10 +76,11 @@ def table(rows: Sequence[Mapping[str, object]], format: str | Mapping[str, str] 
 
     Example:
         >>> from salkit import display, evaluation
-        >>> scores = {"gradcam": [0.6, 0.7, 0.8], "edge_map": [0.3, 0.2, 0.4]}
-        >>> rows = [{"map": name, "on the object": evaluation.mean_interval(values)} for name, values in scores.items()]
+        >>> on_object = evaluation.mean_interval([0.6, 0.7, 0.8])
+        >>> edges = evaluation.mean_interval([0.3, 0.2, 0.4])
+        >>> rows = [{"map": "gradcam", "share": on_object}, {"map": "edge_map", "share": edges}]
         >>> display.table(rows, ".2f")
-        map           on the object
+        map                   share
         gradcam   0.70 [0.60, 0.80]
         edge_map  0.30 [0.20, 0.40]
         n = 3

@@ -151,15 +151,18 @@ class RectifierMode(TorchFunctionMode):
         if not (x.requires_grad and torch.is_grad_enabled()):
             return function(*args, **kwargs)
         in_place = function in _IN_PLACE or kwargs.get("inplace")
-        if not self.guided:
+        plain_in_place = self.guided and top is None and in_place and not x._is_view()
+        if plain_in_place:  # torch's own functions know where they were on
+            y = x.relu_()
+        elif not self.guided:
             y = _PassOn.apply(x, top)
-        elif top is None:  # torch's own functions know where they were on
+        elif top is None:
             y = x.relu()
         else:
             y = F.hardtanh(x.clone() if in_place else x, 0.0, top)
         y.register_hook(partial(_positive, self._forward))
         self.nodes.add(y.grad_fn)
-        if in_place:
+        if in_place and not plain_in_place:
             if not x._is_view():
                 x.detach_()  # what it was goes on in y alone
             return x.copy_(y)  # everybody who holds x sees y from now on, as with the function itself

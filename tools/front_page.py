@@ -120,11 +120,15 @@ def card(source: Path) -> Card:
 
 def thumbnail(picture: Image.Image) -> bytes:
     """The picture on white as a WebP of ``CARD`` pixels, in at most ``CARD_BYTES``."""
-    small = ImageOps.pad(picture, CARD, Image.Resampling.LANCZOS, "white")
+    return webp(ImageOps.pad(picture, CARD, Image.Resampling.LANCZOS, "white"), CARD_BYTES)
+
+
+def webp(picture: Image.Image, most: int) -> bytes:
+    """The picture as WebP, as good as ``most`` bytes allow."""
     for quality in range(85, 0, -5):
         file = io.BytesIO()
-        small.save(file, "webp", quality=quality, method=6)
-        if file.tell() <= CARD_BYTES:
+        picture.save(file, "webp", quality=quality, method=6)
+        if file.tell() <= most:
             break
     return file.getvalue()
 

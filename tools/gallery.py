@@ -27,7 +27,8 @@ def notebook(text: str) -> NotebookNode:
     """The page's text in cells."""
     here = address.current()
     badge = f"[![Open in Colab]({cells.BADGE})]({here.colab}/book/{NOTEBOOK.name})"
-    where = f"{badge}\n\nAlso [as a page]({here.pages}book/{PAGE.stem}.html). Nothing is downloaded but salkit."
+    where = f"{badge}\n\nAlso [as a page]({here.pages}book/{PAGE.stem}.html). Nothing is downloaded but salkit. "
+    where += "It holds no outputs: its cells are there for you to run and to mend."
     found, at = [v4.new_markdown_cell(where), v4.new_code_cell(here.setup_cell)], 0
     for piece in PIECE.finditer(text):
         if piece["details"]:

@@ -11,7 +11,6 @@ What a tile says stands in the table of ``book/cheat-sheet.md``; the extension `
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from . import chapters, fonts
+from .front_page import webp
 
 FOLDER = "book/_static/poster"
 PAGE = "book/cheat-sheet.md"
@@ -117,16 +117,6 @@ def image(values: np.ndarray) -> Image.Image:
     return Image.fromarray((values * 255).round().astype(np.uint8))
 
 
-def webp(picture: Image.Image, most: int = TILE_BYTES) -> bytes:
-    """The picture as WebP, as good as ``most`` bytes allow."""
-    for quality in range(85, 0, -5):
-        file = io.BytesIO()
-        picture.save(file, "webp", quality=quality, method=6)
-        if file.tell() <= most:
-            break
-    return file.getvalue()
-
-
 def font(size: int, weight: int = 400) -> ImageFont.FreeTypeFont:
     """The book's text face."""
     letters = ImageFont.truetype(fonts.face(), size)
@@ -152,7 +142,7 @@ def main() -> None:
     folder = chapters.ROOT / FOLDER
     folder.mkdir(exist_ok=True)
     for name, values in found.items():
-        (folder / f"{name}.webp").write_bytes(webp(image(values)))
+        (folder / f"{name}.webp").write_bytes(webp(image(values), TILE_BYTES))
     with Image.open(folder.parent / "front.png") as front:
         card(front.convert("RGB")).save(folder.parent / "card.jpg", quality=82, optimize=True)
     total = sum(path.stat().st_size for path in folder.iterdir())

@@ -1,9 +1,10 @@
 // Which code is open on a page: the ideas, all, or none. The choice is kept for the other pages.
-const CODE = { ideas: "ideas", all: "all", none: "none" };
+const CODE = ["ideas", "all", "none"];
 
 function kept() {
   try {
-    return CODE[localStorage.getItem("salkit-code")] ?? "ideas";
+    const code = localStorage.getItem("salkit-code");
+    return CODE.includes(code) ? code : "ideas";
   } catch {
     return "ideas"; // a browser that keeps nothing
   }
@@ -36,7 +37,7 @@ function addSwitch() {
   const field = document.createElement("fieldset");
   field.className = "code-switch";
   field.innerHTML = "<legend>Code on this page:</legend>";
-  for (const code of Object.keys(CODE)) {
+  for (const code of CODE) {
     const label = document.createElement("label");
     label.innerHTML = `<input type="radio" name="salkit-code" value="${code}">${code}`;
     label.firstChild.checked = code === kept();

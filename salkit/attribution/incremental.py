@@ -85,8 +85,8 @@ class Incremental:
         for row, crop, corner in zip(rows, crops, corners):
             _paste(crop, corner, row, (0, 0))
         outputs = self.model(_patched(base, crops, corners, self._known))
-        if isinstance(outputs, Patched):
-            outputs = outputs.full()
+        if isinstance(outputs, Tensor):
+            outputs = _written_out(outputs).clone()  # a view of a Patched keeps it alive
         if self._known.is_any_alive():  # the model keeps one, which should find a tensor there later
             return None
         if not self._checked:

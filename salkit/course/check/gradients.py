@@ -144,23 +144,12 @@ vargrad = Exercise(
             lambda *case: _gradients(*case).var(0),
         ),
         Mistake(
-            "That is the standard deviation: do not take the root.", lambda *case: _variance(_gradients(*case)).sqrt()
-        ),
-        Mistake(
             "That is the mean square, SmoothGrad-Squared: subtract the mean over the copies first.",
             lambda *case: _gradients(*case).square().mean(0),
         ),
         Mistake(
             "You took the variance of absolute values: a gradient that changes its sign varies, too.",
             lambda *case: _variance(_gradients(*case).abs()),
-        ),
-        Mistake(
-            "The gradients of the copies before are added in: x.grad adds up, so set it to zero between two copies.",
-            lambda *case: _variance(_gradients(*case).cumsum(0)),
-        ),
-        Mistake(
-            "Noise was added to images that were noisy already: add each noise to the clean images.",
-            lambda m, x, y, e: _variance(_gradients(m, x, y, e.cumsum(0))),
         ),
         Mistake(
             "You measured from the gradient of the clean images: measure from the mean over the copies.",
@@ -198,18 +187,6 @@ expected_gradients = Exercise(
             lambda m, x, y, b, n: _expected(m, x, y, b.mean(0, keepdim=True), n),
         ),
         Mistake(
-            "You used the first baseline only: go through all of them.",
-            lambda m, x, y, b, n: _expected(m, x, y, b[:1], n),
-        ),
-        Mistake(
-            "You kept the last baseline's map only: add them up in the loop.",
-            lambda m, x, y, b, n: _expected(m, x, y, b[-1:], n),
-        ),
-        Mistake(
-            "You added the maps up: take their mean over the baselines.",
-            lambda m, x, y, b, n: len(b) * _expected(m, x, y, b, n),
-        ),
-        Mistake(
             "The factor (images - baseline) is missing: that is the mean gradient on the lines.",
             lambda *case: _expected(*case, way=1.0),
         ),
@@ -225,10 +202,6 @@ expected_gradients = Exercise(
             "alpha = k / n_steps is the left rule, which looks at the baseline and never at the far end. "
             "Take the middle of each step, (k + 0.5) / n_steps.",
             lambda *case: _expected(*case, shift=0.0),
-        ),
-        Mistake(
-            "alpha = (k + 1) / n_steps is the right rule. Take the middle of each step, (k + 0.5) / n_steps.",
-            lambda *case: _expected(*case, shift=1.0),
         ),
     ),
 )
@@ -264,7 +237,6 @@ lrp_step = Exercise(
             "eps must move z away from zero: eps * sign(z). Added as it is, it moves a negative z towards zero.",
             lambda x, w, b, r, eps: _handed_back(x, w, r, F.linear(x, w, b) + eps),
         ),
-        Mistake("eps plays no part in your answer.", lambda x, w, b, r, eps: _handed_back(x, w, r, F.linear(x, w, b))),
         Mistake(
             "The factor x is missing: that is how much the relevance changes with each input.",
             lambda x, w, b, r, eps: (r / _steadied(F.linear(x, w, b), eps)) @ w,
@@ -272,10 +244,6 @@ lrp_step = Exercise(
         Mistake(
             "The relevance is not divided by z: that is input times gradient, weighted by the relevance.",
             lambda x, w, b, r, eps: x * (r @ w),
-        ),
-        Mistake(
-            "You multiplied by z. Each output's relevance is divided among its inputs: r / z.",
-            lambda x, w, b, r, eps: x * ((r * _steadied(F.linear(x, w, b), eps)) @ w),
         ),
         Mistake(
             "You took the absolute value of z: an output below zero keeps its sign.",

@@ -1,4 +1,4 @@
-"""The command ``salkit``: ``doctor``, ``data get``, ``explain``, ``report``, ``train``, ``compare``.
+"""The command ``salkit``: ``doctor``, ``data get``, ``explain``, ``report``, ``train``, ``compare``, ``grade``.
 
 It ends with 0, with 1 after an error that is told in one line, with 2 when it was called wrongly, and
 with 130 after Ctrl-C. What takes long to import is imported inside the commands, so ``--help`` is quick.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
@@ -257,6 +259,23 @@ def _parser() -> argparse.ArgumentParser:
         "  salkit compare cifar10-small_cnn -o scores.csv\n"
         "  torchrun --nproc-per-node=2 -m salkit compare -o scores.json --save chunks",
     )
+    _command(
+        commands,
+        "grade",
+        _grade,
+        _argument("folder", metavar="FOLDER", type=Path, help="with LEARNER/NOTEBOOK.ipynb, or LEARNER.ipynb"),
+        _output("the table to write (default: marks.csv, here)", default=Path("marks.csv")),
+        _argument("--seed", type=int, help="of the cases, for everybody (default: a new one, which the table has)"),
+        _argument("--seconds", type=float, default=60, metavar="N", help="for one answer (default: 60)"),
+        _argument("--memory", type=float, default=2, metavar="GB", help="for one answer (default: 2)"),
+        _argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="at once (default: one a core)"),
+        help="mark the exercises in the notebooks of a class",
+        description="Call the functions that learners wrote, on cases that nobody has seen, each in a process of its "
+        "own; write a row for each answer, and say which mistake was made how often. On Linux the processes have no "
+        "network; everywhere they can read and write your files, so mark people whom you don't trust in a container. "
+        "That somebody passes shows that the function is right, and not who wrote it.",
+        epilog="example:\n  salkit grade submissions -o marks.csv",
+    )
     return parser
 
 
@@ -480,3 +499,25 @@ def _compare(arguments, _command) -> None:
     if arguments.output:
         table.save(arguments.output, model=arguments.model, scenes=arguments.n, seed=arguments.seed)
         print(f"written    {arguments.output}")
+
+
+# --------------------------------------------------------------------------- grade
+
+
+def _grade(arguments, _command) -> None:
+    from tqdm import tqdm
+
+    from ._cache import check_output
+    from .course import grading
+
+    if find_spec("psutil") is None:
+        raise InputError("To see how much memory an answer holds it needs psutil: pip install psutil.")
+
+    check_output(arguments.output)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # answers are called side by side
+    seed = secrets.randbits(31) if arguments.seed is None else arguments.seed
+    limits = {"seconds": arguments.seconds, "memory": 1e9 * arguments.memory, "jobs": arguments.jobs}
+    marks = list(tqdm(grading.grade(arguments.folder, seed, **limits), unit=" answers", file=sys.stderr))
+    grading.write_csv(arguments.output, marks)
+    print(grading.summary(marks))
+    print(f"\nseed       {seed}\nwritten    {arguments.output}")

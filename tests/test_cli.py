@@ -769,7 +769,7 @@ def test_wrong_usage_ends_with_2(capsys, arguments):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["doctor"], ["data", "get"], ["explain"], ["report"], ["train"], ["compare"]]
+    "command", [[], ["doctor"], ["data", "get"], ["explain"], ["report"], ["train"], ["compare"], ["grade"]]
 )
 def test_every_command_helps_with_an_example(capsys, command):
     with pytest.raises(SystemExit) as caught:

@@ -30,9 +30,9 @@ test: $(INSTALLED)  ## unit tests, book tests, and every chapter in the fast pro
 quick: $(INSTALLED)  ## the tests nearest to what you changed, in under a minute; make test runs all
 	@SALKIT_PROFILE=fast $(ONE_THREAD) $(RUN) -m tools.quick
 
-interop: $(INSTALLED)  ## install timm and transformers, on whose networks the tests then try the package as well
+interop: $(INSTALLED)  ## install what the tests also try things on: timm, transformers, nbgrader, readers of quizzes
 	$(RUN) -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	$(RUN) -m pip install --quiet --group interop --constraint constraints.txt
+	$(RUN) -m pip install --quiet --group interop --group nbgrader --group quizzes --constraint constraints.txt
 
 execute: $(INSTALLED)  ## run chapters in full and keep their outputs; CHAPTER=02 for one of them
 	$(RUN) -m tools.chapters execute $(CHAPTER)
@@ -47,8 +47,8 @@ sync: $(INSTALLED)  ## carry the chapters' sources (.md) into their notebooks, k
 check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 	$(RUN) -m tools.chapters check
 
-student: $(INSTALLED)  ## write the student edition, without solutions, to _build/student
-	$(RUN) -m tools.student
+student: $(INSTALLED)  ## write the student edition to _build/student, and nbgrader's; SEED=7 for its hidden tests
+	$(RUN) -m tools.student $(if $(SEED),--seed $(SEED))
 
 slides: $(INSTALLED)  ## make slides from the chapters, in _build/slides; CHAPTER=02 for one of them
 	$(RUN) -m tools.slides $(CHAPTER)

@@ -1,8 +1,8 @@
 """Write what is to be installed, in the versions that are installed here: ``make lock``.
 
 What the package, the book and the tests need stands once, in pyproject.toml: its dependencies, and the groups ``book``,
-``test`` and ``interop``. From these come requirements.txt (all but ``interop``) and binder/requirements.txt (what
-chapters need on a server); constraints.txt pins everything that they pull in.
+``test``, ``interop``, ``nbgrader`` and ``quizzes``. From the first two comes requirements.txt, from the dependencies
+binder/requirements.txt (what chapters need on a server); constraints.txt pins everything that all of them pull in.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def everything() -> str:
     """The text of constraints.txt."""
     freeze = [sys.executable, "-m", "pip", "freeze", "--all", "--exclude", "pip", "--exclude-editable"]
     found = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout
-    return f"# Written by make lock: the versions of everything that requirements.txt and interop pull in.\n{found}"
+    return f"# Written by make lock: the versions of all that requirements.txt and make interop pull in.\n{found}"
 
 
 def main() -> int:

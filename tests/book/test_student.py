@@ -1,6 +1,7 @@
 """The student edition has no solutions; every stub is told "Not yet", and every solution passes its check."""
 
 import ast
+import functools
 import re
 import shutil
 
@@ -11,11 +12,13 @@ import torch
 from torch import nn
 
 import salkit
-from salkit.course import check
+from salkit.course import check, grading
 from salkit.course.check.bias import Sealed
-from tools import chapters, student
+from tools import chapters, records, student
+from tools.finished import FINISHED
 
 CHAPTERS = chapters.chapters()
+edition = functools.cache(student.student_edition)
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 EXERCISES = [
     pytest.param(chapter, number, id=f"{chapter.stem}-{number + 1}")
@@ -24,14 +27,12 @@ EXERCISES = [
 ]
 
 
-def names_of(chapter):
-    """What a learner has at the exercises without running the chapter: the imports of its cells, and the usual ones."""
-    names = {"torch": torch, "nn": nn, "salkit": salkit, "check": check}
-    for cell in chapters.code_cells(jupytext.read(chapter, fmt="md:myst")):
-        if "%pip" not in cell.source:
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), chapter.name, "exec"), names)
-    return names
+def names_of(chapter, stub):
+    """What a learner has at an exercise without running the chapter, and what ``salkit grade`` runs: definitions."""
+    before = [cell.source for cell in chapters.code_cells(jupytext.read(chapter, fmt="md:myst"))]
+    before = before[: before.index(stub.source)]
+    names, _ = grading._names([source for source in before if "%pip" not in source] + [""], len(before))
+    return {"torch": torch, "nn": nn, "salkit": salkit, "check": check} | names
 
 
 def run(source, names):
@@ -49,7 +50,7 @@ def test_a_stub_is_told_not_yet_and_its_solution_passes(chapter, number):
     checks = re.findall(r"\bcheck\.(\w+)\(", stub.source)
     sealed = [name for name in checks if isinstance(getattr(check, name), Sealed)]
     assert checks and set(checks) <= {*check.EXERCISES, *sealed}, "the stub ends in the check of what is to be written"
-    names = names_of(chapter)
+    names = names_of(chapter, stub)
 
     answer = run(stub.source, names)
     assert isinstance(answer, check.Result) and not answer
@@ -58,12 +59,15 @@ def test_a_stub_is_told_not_yet_and_its_solution_passes(chapter, number):
     for name in checks:
         assert re.search(rf"^assert check\.{name}\(", solution.source, re.M), f"the solution asserts check.{name}"
     if not sealed:  # whose solution asks networks of its chapter, and is run there
-        run(solution.source, names)
+        tree = ast.parse(solution.source)
+        last = max(i for i, node in enumerate(tree.body) if ast.unparse(node).startswith("assert check."))
+        # What comes after may be an experiment with the chapter's networks.
+        run(ast.unparse(ast.Module(tree.body[: last + 1], [])), names)
 
 
 @each_chapter
 def test_the_student_edition_keeps_every_stub_and_no_solution(chapter):
-    notebook = student.student_edition(chapter)
+    notebook = edition(chapter)
     nbformat.validate(notebook)
     text = "\n".join(cell.source for cell in notebook.cells)
     for stub, solution in student.exercises(jupytext.read(chapter, fmt="md:myst")):
@@ -73,12 +77,12 @@ def test_the_student_edition_keeps_every_stub_and_no_solution(chapter):
     assert not re.search(r"<summary>\s*(?:Answer|Solution)", text, re.I)
     assert text.count("<details") == text.count("</details>")
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
-    assert "salkit" not in notebook.metadata
+    assert set(notebook.metadata["salkit"]) == {"edition", "exercises"}
 
 
 @each_chapter
 def test_nothing_but_answers_and_outputs_is_lost(chapter):
-    full, stripped = jupytext.read(chapter, fmt="md:myst"), student.student_edition(chapter)
+    full, stripped = jupytext.read(chapter, fmt="md:myst"), edition(chapter)
     lost = {cell.source for cell in chapters.code_cells(full)} - {cell.source for cell in chapters.code_cells(stripped)}
     assert lost == {cell.source for cell in full.cells if student.is_solution(cell)}
     headings = [re.findall(r"^##+ .*$", c.source, re.M) for c in full.cells if c.cell_type == "markdown"]
@@ -112,4 +116,116 @@ def test_writing_again_gives_the_same_bytes_and_leaves_nothing_old(tmp_path):
     before = first.read_bytes()
     (output / "98-gone.ipynb").write_text("{}")
     assert student.write(output, book) == [first] and first.read_bytes() == before
-    assert {path.name for path in output.iterdir()} == {first.name, first.with_suffix(".md").name}
+    assert {path.name for path in output.iterdir()} == {first.name, first.with_suffix(".md").name, "README.md"}
+
+
+@each_chapter
+def test_an_exercise_has_a_stable_id_a_tag_and_what_nbgrader_reads(chapter):
+    notebook = edition(chapter)
+    found = [cell for cell in notebook.cells if "exercise" in cell.metadata.get("tags", [])]
+    names = [cell.metadata.nbgrader.grade_id for cell in found]
+    assert [cell.id for cell in found] == [f"exercise-{name}" for name in names]
+    assert names == notebook.metadata["salkit"]["exercises"] and len(set(names)) == len(names)
+    assert all(f"check.{name}(" in cell.source and cell.metadata.nbgrader.solution for name, cell in zip(names, found))
+
+
+@each_chapter
+def test_a_notebook_says_whose_it_is_and_opens_from_its_badges(chapter):
+    head = edition(chapter).cells[0].source
+    assert "**Name:** ______\n" in head and "CC BY 4.0" in head and "BSD-3-Clause" in head
+    colab, kaggle = re.findall(r"\[!\[.*?\]\(\S+?\)\]\((\S+?)\)", head)
+    assert colab.endswith(kaggle.split("github.com/")[1]) and f"/student-v{salkit.__version__}/" in colab
+    assert colab.startswith("https://colab.research.google.com/github/") and kaggle.startswith("https://kaggle.com/")
+
+
+FOLDED = re.compile(r"<details>.*?</details>", re.S)
+
+
+def spoilers(source, notebook):
+    """What the edition of a chapter shows before a cell is run: texts of figures, and answers to a guess.
+
+    The answers are the paragraphs with a recorded number that follow a guess, in its section or, where the section
+    ends before a cell, the next; and all that stands between the marks of a spoiler.
+    """
+    twin = chapters.regenerate(source)
+    seen = "\n\n".join(FOLDED.sub("", cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
+    seen += str([cell.metadata for cell in notebook.cells])
+    shown = [part[key] for cell in twin.cells for part, key in figure_texts(cell) if part[key] in seen]
+    guessed, ran, inside = False, False, False
+    for cell in twin.cells:
+        ran |= cell.cell_type == "code"
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else []:
+            if line.startswith("## ") and ran:
+                guessed = False
+            if "ommit to a guess" in line:
+                guessed, ran = True, False
+            elif "<!-- spoiler:" in line:
+                inside = "begin" in line
+            elif guessed and "<!--r:" in line or inside and line.strip() and not line.startswith(("#", "<!--", "```")):
+                if records.bare(line) in seen:
+                    shown.append(line)
+    return shown
+
+
+def figure_texts(cell):
+    drawn = cell.metadata.get("mystnb", {})
+    return [(drawn[k], key) for k, key in (("image", "alt"), ("figure", "caption")) if drawn.get(k, {}).get(key)]
+
+
+@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c.stem[:2] in FINISHED], ids=lambda path: path.stem)
+def test_the_student_edition_of_a_finished_chapter_has_no_spoilers(chapter, monkeypatch):
+    assert spoilers(chapter, edition(chapter)) == []
+    monkeypatch.setattr(student, "_fold_spoilers", lambda notebook: None)
+    told = spoilers(chapter, student.student_edition(chapter))
+    assert any("<!--r:" in line for line in told) or "ommit to a guess" not in chapter.read_text(), "the test can fail"
+
+
+@each_chapter
+def test_no_figure_is_described_before_it_is_drawn(chapter):
+    found = edition(chapter).cells
+    assert not any("mystnb" in cell.metadata for cell in found)
+    for before, cell in zip(found, found[1:]):
+        if cell.id.endswith("-shown"):
+            assert before.cell_type == "code" and cell.source.startswith("<details><summary>After you ran it")
+
+
+TRIAL = """## One
+
+Before, it was <!--r:A.b-->1<!--/r-->.
+
+> **Commit to a guess.** How many?
+
+A hint.
+
+It is <!--r:A.b-->7<!--/r-->.
+
+So it is odd.
+
+### Part
+
+More.
+
+## Two
+
+It is <!--r:A.b-->8<!--/r-->.
+
+<!-- spoiler: begin -->
+
+Nine.
+
+<!-- spoiler: end -->
+
+Ten."""
+
+
+def test_what_answers_a_guess_is_folded_and_nothing_else():
+    state = {"spoiler": False, "guessed": False, "ran": True}
+    shown = student._folded(student.BLOCK.findall(TRIAL.split("## Two")[0]), state, recorded=True)
+    state["ran"] = True
+    shown += student._folded(student.BLOCK.findall("## Two" + TRIAL.split("## Two")[1]), state, recorded=True)
+    text = "\n\n".join(shown)
+    assert re.findall(r"<summary>After you ran it</summary>\n\n(.*?)\n\n</details>", text, re.S) == [
+        "It is <!--r:A.b-->7<!--/r-->.\n\nSo it is odd.",
+        "Nine.",
+    ]
+    assert student.MY_GUESS in text and all(word in text for word in ("A hint.", "### Part", "More.", "Ten."))

@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick interop execute try sync check student slides pdf downloads new-chapter bench lint address release lock clean
+.PHONY: help book test quick interop execute try sync check student quizzes slides pdf downloads new-chapter bench lint address release lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1#/p' Makefile | awk -F'#' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ check: $(INSTALLED)  ## say what is wrong with the chapters' notebooks
 
 student: $(INSTALLED)  ## write the student edition to _build/student, and nbgrader's; SEED=7 for its hidden tests
 	$(RUN) -m tools.student $(if $(SEED),--seed $(SEED))
+
+quizzes: $(INSTALLED)  ## write the quizzes for Moodle (GIFT) and as QTI 2.1, in _build/quizzes
+	$(RUN) -m tools.quizzes
 
 slides: $(INSTALLED)  ## make slides from the chapters, in _build/slides; CHAPTER=02 for one of them
 	$(RUN) -m tools.slides $(CHAPTER)

@@ -187,11 +187,14 @@ def classes_of(model: nn.Module, x: Tensor, target, batch_size: int | None):
     return first_look(model, x, None, batch_size)[0] if target is None else target
 
 
-def score(model: nn.Module, rows: Tensor, target, how=targets.score, *, first: bool = False, whole=None) -> Tensor:
+def score(
+    model: nn.Module, rows: Tensor, target, how=targets.score, *, first: bool = False, whole=None, run=run
+) -> Tensor:
     """Scores ``(M,)`` of ``M`` rows. The rows are the method's own: the model may work on them in place.
 
     Args:
         first: check these outputs against ``whole``, the target of all samples.
+        run: how the model is run.
     """
     outputs = run(model, rows)
     if isinstance(outputs, Tensor):

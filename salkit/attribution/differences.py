@@ -50,7 +50,7 @@ def deeplift(
     return_delta: bool = False,
     batch_size: int | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    r"""DeepLift with the Rescale rule (Shrikumar et al. 2017, section 3.5.1).
+    r"""DeepLift with the Rescale rule (Shrikumar et al. 2017, section 3.5.2).
 
     .. math:: R_i = m_i \, (x_i - x'_i), \qquad \sum_i R_i = S_c(x) - S_c(x')
 

@@ -29,6 +29,7 @@ from .core import (
     warn_of_holes,
     wide,
 )
+from .incremental import Incremental
 
 
 def occlusion(
@@ -92,13 +93,16 @@ def occlusion(
         drops = torch.zeros(len(x), *grid, dtype=wide(x.dtype), device=x.device)
         counts = torch.zeros_like(drops[0])
         largest = torch.zeros(len(x), dtype=drops.dtype, device=x.device)
-        for part in slices(len(x), rows):
+        passes = Incremental(model, x)
+        for part in slices(len(x), 1 if passes.on else rows):
             whole, mine = x[part], targets.take(target, part)
+            passes.start(whole)
             for which in copies(len(whole), len(places), rows):
                 masks = _masks(places[which], grid, x.device)
                 over = masks[:, None, None] if x.ndim > 2 else masks[:, None]  # (windows, sample, channel, *grid)
                 hidden = quickest(model, torch.where(over, cover[part], whole).flatten(0, 1))
-                left = score(model, hidden, repeat(mine, len(masks)), how).unflatten(0, (len(masks), -1))
+                left = score(model, hidden, repeat(mine, len(masks)), how, run=passes.run_on(places[which]))
+                left = left.unflatten(0, (len(masks), -1))
                 drop = scores[part].to(drops.dtype) - left.to(drops.dtype)
                 largest[part] = torch.maximum(largest[part], drop.abs().amax(0))
                 drops[part] += torch.einsum("mn,m...->n...", drop, masks.to(drops.dtype))

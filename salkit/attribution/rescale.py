@@ -1,7 +1,7 @@
 r"""DeepLift's Rescale rule, put in where functions are called.
 
 The model runs twice, on the references :math:`x'` and on the inputs :math:`x`. In the second run each non-linearity
-:math:`f` passes back, in place of its derivative, its slope between the two (Shrikumar et al. 2017, section 3.5.1):
+:math:`f` passes back, in place of its derivative, its slope between the two (Shrikumar et al. 2017, section 3.5.2):
 
 .. math:: m = \frac{f(h) - f(h')}{h - h'}, \qquad m = f'(h) \text{ where } h \approx h'
 

@@ -52,6 +52,7 @@ def curves(
     chance_label: str = "chance",
     percent: bool = False,
     xlog: bool = False,
+    ylog: bool = False,
     ylim: tuple[float, float] | None = None,
     colours: Mapping[str, str] | None = None,
     size: tuple[float, float] = (6.4, 3.6),
@@ -67,7 +68,7 @@ def curves(
         chance: what guessing would reach, drawn as a dashed line.
         chance_label: what the dashed line is called.
         percent: values are shares in [0, 1]; print them as percentages.
-        xlog: logarithmic horizontal axis.
+        xlog, ylog: logarithmic horizontal or vertical axis.
         ylim: range of the vertical axis.
         colours: of the names, from `colours` or as ``"#rrggbb"``; two names of one colour get other line styles. By
             default the first name has the first colour, and so on.
@@ -115,6 +116,8 @@ def curves(
             if ends:
                 axes.fill_between(x, ends[0], ends[1], color=colour, alpha=0.18, linewidth=0)
         axes.margins(x=0.02)
+        if ylog:
+            axes.set_yscale("log")
         if ylim is not None:
             axes.set_ylim(*ylim)
         if percent:

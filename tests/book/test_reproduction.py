@@ -80,8 +80,9 @@ def test_rules_follow_the_figures():
     assert reproduction.on_the_object(["0.7 [0.6, 0.8]", "0.4 [0, 1]", *shares[2:3], *shares[1:2], *shares[4:]]) == (
         "not reproduced"
     )
-    assert reproduction.best_sigma("0.0 0.1 0.2 0.3 0.4 0.3 0.2 0.1".split()) == "reproduced"
-    assert reproduction.best_sigma("0.0 0.1 0.5 0.3 0.4 0.3 0.2 0.1".split()) == "not reproduced"
+    assert reproduction.best_sigma("0.1 0.2 0.3 0.1 -0.1 0.1 0.1 0.2 0.3 0.0".split()) == "reproduced"
+    assert reproduction.best_sigma("0.1 0.2 0.3 0.1 -0.1 0.4 0.1 0.2 0.3 0.0".split()) == "partly"
+    assert reproduction.best_sigma("0.1 0.4 0.3 0.1 -0.1 0.4 0.1 0.2 0.3 0.0".split()) == "not reproduced"
     assert reproduction.no_insight(["0.02 [-0.00, 0.03]", "0.9 [0.8, 1.0]", "0.2 [0.0, 0.3]"]) == "partly"
     assert reproduction.bounds("-7.1% [-12.0%, -2.0%] (n = 3)") == (-12.0, -2.0)
 

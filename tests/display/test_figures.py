@@ -315,6 +315,8 @@ def test_three_values_in_a_tuple_are_values_not_an_interval():
 def test_log_axis_names_the_given_points():
     axes = curves([1, 10, 50], {"a": [1, 2, 3]}, "x", "y", xlog=True).axes[0]
     assert axes.get_xscale() == "log" and [t.get_text() for t in axes.get_xticklabels()] == ["1", "10", "50"]
+    assert axes.get_yscale() == "linear"
+    assert curves([1, 10], {"a": [1, 200]}, "x", "y", ylog=True).axes[0].get_yscale() == "log"
 
 
 def test_spread():

@@ -19,17 +19,17 @@ from .comparisons import bootstrap_interval, cascade_weights, depth_curve, held_
 from .exercise import Exercise, Mistake, Result
 from .gradients import (
     ascent_step,
+    expected_gradients,
     fgsm,
-    guided_rule,
-    integrated_gradients,
+    lrp_step,
     normalise,
     project,
     relevance_mass,
     saliency,
-    smoothgrad,
     success_rate,
     total_variation,
     undo_jitter,
+    vargrad,
 )
 from .numbers import (
     accuracy,
@@ -59,7 +59,7 @@ EXERCISES = {
     for exercise in (
         *(saliency, normalise, relevance_mass),
         *(count_parameters, conv_output_size, accuracy),
-        *(smoothgrad, integrated_gradients, guided_rule),
+        *(vargrad, expected_gradients, lrp_step),
         *(contrast_map, layercam, pointing_game),
         *(number_of_windows, occlusion_map, score_drop),
         *(total_variation, ascent_step, undo_jitter),

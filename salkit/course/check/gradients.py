@@ -123,100 +123,134 @@ def _gradients(model: nn.Module, images: Tensor, labels: Tensor, noise: Tensor) 
     return torch.stack([gradient(model, images + one, labels) for one in noise])
 
 
-smoothgrad = Exercise(
-    name="smoothgrad",
-    task="write fn(model, images (N, C, H, W), labels (N,), noise (n, C, H, W)) -> (N, C, H, W): the mean over the n "
-    "noises of the signed gradient of the label's logit at images + noise[k], of a network in evaluation mode.",
+def _variance(maps: Tensor) -> Tensor:
+    """Over the copies, their first axis."""
+    return maps.var(0, correction=0)
+
+
+vargrad = Exercise(
+    name="vargrad",
+    task="write fn(model, images (N, C, H, W), labels (N,), noise (n, C, H, W)) -> (N, C, H, W): the mean squared "
+    "deviation, over the n noises, of the gradient of the label's logit at images + noise[k] from its mean over them; "
+    "the network is in evaluation mode.",
     case=_noisy_case,
-    reference=lambda *case: _gradients(*case).mean(0),
+    reference=lambda *case: _variance(_gradients(*case)),
     mistakes=(
         Mistake(
-            "You averaged the noise and took one gradient. Take a gradient for each noisy copy, then average those.",
-            lambda m, x, y, e: gradient(m, x + e.mean(0), y),
+            "That is the mean over the copies, SmoothGrad. Take the variance.", lambda *case: _gradients(*case).mean(0)
         ),
         Mistake(
-            "The gradients of the copies before are added in: x.grad adds up, so set it to zero between two copies.",
-            lambda *case: _gradients(*case).cumsum(0).mean(0),
+            "You divided by n - 1: the mean squared deviation divides by n, correction=0 in torch.",
+            lambda *case: _gradients(*case).var(0),
         ),
         Mistake(
-            "Noise was added to images that were noisy already: add each noise to the clean images.",
-            lambda m, x, y, e: _gradients(m, x, y, e.cumsum(0)).mean(0),
+            "That is the mean square, SmoothGrad-Squared: subtract the mean over the copies first.",
+            lambda *case: _gradients(*case).square().mean(0),
         ),
         Mistake(
-            "You kept the last copy's gradient only: add them up in the loop.", lambda *case: _gradients(*case)[-1]
+            "You took the variance of absolute values: a gradient that changes its sign varies, too.",
+            lambda *case: _variance(_gradients(*case).abs()),
         ),
-        Mistake("You used the first noise only: go through all of them.", lambda *case: _gradients(*case)[0]),
+        Mistake(
+            "You measured from the gradient of the clean images: measure from the mean over the copies.",
+            lambda m, x, y, e: (_gradients(m, x, y, e) - gradient(m, x, y)).square().mean(0),
+        ),
     ),
-    last_step=LastStep("gradient of the noisy copies", _gradients),
 )
 
 
-def _path_case(generator: torch.Generator, k: int = 0) -> tuple:
+def _lines_case(generator: torch.Generator, k: int = 0) -> tuple:
     model, images, labels = labelled_images(generator, k)
-    # A long line, so that the place of the points shows.
-    return model, 2 * images, labels, fraction(generator, 0.3, 0.7), between(generator, 3, 6)
+    baselines = torch.rand(between(generator, 2, 3), *images.shape[1:], generator=generator)
+    # Long lines, so that the place of the points shows.
+    return model, 2 * images, labels, baselines, between(generator, 3, 4)
 
 
-def _integrated(model: nn.Module, images: Tensor, labels: Tensor, baseline: float, n_steps: int, shift=0.5) -> Tensor:
-    line = [baseline + (k + shift) / n_steps * (images - baseline) for k in range(n_steps)]
-    return (images - baseline) * torch.stack([gradient(model, point, labels) for point in line]).mean(0)
+def _expected(model, images, labels, baselines, n_steps: int, shift=0.5, way=None) -> Tensor:
+    alphas = (torch.arange(n_steps) + shift).view(-1, 1, 1, 1, 1, 1) / n_steps
+    ways = images - baselines[:, None]
+    lines = baselines[:, None] + alphas * ways
+    slopes = gradient(model, lines.flatten(0, 2), labels.repeat(n_steps * len(baselines))).view_as(lines)
+    return ((ways if way is None else way) * slopes.mean(0)).mean(0)
 
 
-integrated_gradients = Exercise(
-    name="integrated_gradients",
-    task="write fn(model, images (N, C, H, W), labels (N,), baseline: float, n_steps: int) -> (N, C, H, W): integrated "
-    "gradients of the label's logit from a baseline image with that value everywhere, by the midpoint rule: "
+expected_gradients = Exercise(
+    name="expected_gradients",
+    task="write fn(model, images (N, C, H, W), labels (N,), baselines (B, C, H, W), n_steps: int) -> (N, C, H, W): "
+    "the mean over the baselines of the integrated gradients of the label's logit, each by the midpoint rule, "
     "alpha = (k + 0.5) / n_steps.",
-    case=_path_case,
-    reference=_integrated,
+    case=_lines_case,
+    reference=_expected,
     mistakes=(
         Mistake(
-            "The factor (images - baseline) is missing: that is the mean gradient on the line.",
-            lambda m, x, y, b, n: _integrated(m, x, y, b, n) / (x - b),
+            "You walked one line, from the mean of the baselines. Walk one from each of them, and average the maps.",
+            lambda m, x, y, b, n: _expected(m, x, y, b.mean(0, keepdim=True), n),
+        ),
+        Mistake(
+            "The factor (images - baseline) is missing: that is the mean gradient on the lines.",
+            lambda *case: _expected(*case, way=1.0),
         ),
         Mistake(
             "You multiplied by the images: multiply by the way, images - baseline.",
-            lambda m, x, y, b, n: _integrated(m, x, y, b, n) / (x - b) * x,
+            lambda m, x, y, b, n: _expected(m, x, y, b, n, way=x),
+        ),
+        Mistake(
+            "Every line has its own way: multiply by images - baseline before you average over the baselines.",
+            lambda m, x, y, b, n: _expected(m, x, y, b, n, way=x - b.mean(0)),
         ),
         Mistake(
             "alpha = k / n_steps is the left rule, which looks at the baseline and never at the far end. "
             "Take the middle of each step, (k + 0.5) / n_steps.",
-            lambda *case: _integrated(*case, shift=0.0),
-        ),
-        Mistake(
-            "alpha = (k + 1) / n_steps is the right rule. Take the middle of each step, (k + 0.5) / n_steps.",
-            lambda *case: _integrated(*case, shift=1.0),
+            lambda *case: _expected(*case, shift=0.0),
         ),
     ),
 )
 
 
-def _rectifier_case(generator: torch.Generator, k: int = 0) -> tuple:
-    x, g = (torch.randn(sizes(k)[1:], generator=generator) for _ in range(2))
-    x[:, 0] = 0.0  # a rectifier that is exactly at zero is off
-    return x, g
+def _layer_case(generator: torch.Generator, k: int = 0) -> tuple:
+    n, _, inputs, outputs = sizes(k)
+    shapes = ((n, inputs), (outputs, inputs), (outputs,), (n, outputs))
+    x, weight, bias, r = (torch.randn(shape, generator=generator) for shape in shapes)
+    return x, weight, 2 * bias, r, fraction(generator, 0.3, 0.6)  # an eps so large that its sign shows
 
 
-guided_rule = Exercise(
-    name="guided_rule",
-    task="write fn(x, g) -> what guided backpropagation passes back through y = relu(x), g being the gradient that "
-    "arrives at y; all in one shape.",
-    case=_rectifier_case,
-    reference=lambda x, g: g * (x > 0) * (g > 0),
+def _handed_back(x: Tensor, weight: Tensor, r: Tensor, z: Tensor) -> Tensor:
+    return x * ((r / z) @ weight)
+
+
+def _steadied(z: Tensor, eps: float) -> Tensor:
+    return z + eps * z.sign()
+
+
+lrp_step = Exercise(
+    name="lrp_step",
+    task="write fn(x (N, D), weight (K, D), bias (K,), r (N, K), eps) -> (N, D): the relevance r of the outputs "
+    "z = x @ weight.T + bias, handed back to the inputs: x[j] times the sum over k of "
+    "weight[k, j] * r[k] / (z[k] + eps * sign(z[k])).",
+    case=_layer_case,
+    reference=lambda x, w, b, r, eps: _handed_back(x, w, r, _steadied(F.linear(x, w, b), eps)),
     mistakes=(
-        Mistake("That is the plain gradient: guided backprop also drops negative gradients.", lambda x, g: g * (x > 0)),
         Mistake(
-            "That is the deconvnet's rule: guided backprop also drops what arrives at a rectifier that was off.",
-            lambda x, g: g * (g > 0),
+            "The bias is missing in z.", lambda x, w, b, r, eps: _handed_back(x, w, r, _steadied(F.linear(x, w), eps))
         ),
         Mistake(
-            "The two conditions must hold together, and you let pass what meets one of them: & instead of |.",
-            lambda x, g: g * ((x > 0) | (g > 0)),
+            "eps must move z away from zero: eps * sign(z). Added as it is, it moves a negative z towards zero.",
+            lambda x, w, b, r, eps: _handed_back(x, w, r, F.linear(x, w, b) + eps),
         ),
-        Mistake("A rectifier at exactly zero is off: x > 0, not x >= 0.", lambda x, g: g * (x >= 0) * (g > 0)),
-        Mistake("x * g > 0 also lets pass what is negative in both. Ask for each.", lambda x, g: g * (x * g > 0)),
+        Mistake(
+            "The factor x is missing: that is how much the relevance changes with each input.",
+            lambda x, w, b, r, eps: (r / _steadied(F.linear(x, w, b), eps)) @ w,
+        ),
+        Mistake(
+            "The relevance is not divided by z: that is input times gradient, weighted by the relevance.",
+            lambda x, w, b, r, eps: x * (r @ w),
+        ),
+        Mistake(
+            "You took the absolute value of z: an output below zero keeps its sign.",
+            lambda x, w, b, r, eps: _handed_back(x, w, r, F.linear(x, w, b).abs() + eps),
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def _images_case(generator: torch.Generator, k: int = 0) -> tuple:

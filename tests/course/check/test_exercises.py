@@ -273,7 +273,7 @@ def test_checking_leaves_the_random_state_and_the_settings_of_torch():
 def test_the_settings_of_the_caller_do_not_reach_the_cases(setting):
     def check_all():
         assert check.saliency(lambda m, x, y: salkit.gradient(m, x, y).abs().amax(1))
-        assert all(EXERCISES[name](EXERCISES[name].reference) for name in ("layercam", "smoothgrad", "accuracy"))
+        assert all(EXERCISES[name](EXERCISES[name].reference) for name in ("layercam", "vargrad", "accuracy"))
 
     if setting == "device":
         with torch.device("meta"):
@@ -356,7 +356,7 @@ def _endless_and_deaf(*args):
 def test_a_call_without_an_end_is_stopped(function):
     before = signal.getsignal(signal.SIGALRM)
     started = time.monotonic()
-    assert "takes too long" in dataclasses.replace(check.cam, seconds=0.2)(function).hint
+    assert "takes too long" in dataclasses.replace(check.vargrad, seconds=0.2)(function).hint
     assert "takes too long" in dataclasses.replace(check.mistakes.wrong_class, seconds=0.2)(function).hint
     assert time.monotonic() - started < 10
     assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
@@ -367,7 +367,7 @@ def test_an_alarm_of_the_caller_still_rings():
     before = signal.signal(signal.SIGALRM, lambda *args: rung.append(1))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
-        assert check.cam(check.cam.reference)
+        assert check.vargrad(check.vargrad.reference)
         time.sleep(0.6)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -377,7 +377,7 @@ def test_an_alarm_of_the_caller_still_rings():
 
 def test_other_threads_have_no_limit_and_work():
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        assert pool.submit(check.cam, check.cam.reference).result()
+        assert pool.submit(check.vargrad, check.vargrad.reference).result()
 
 
 @pytest.mark.parametrize("leave", [sys.exit, exit, lambda: sys.exit("done")])
@@ -391,7 +391,7 @@ def test_an_interrupt_of_the_learner_comes_through():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check.cam(interrupted)
+        check.vargrad(interrupted)
 
 
 # --- types

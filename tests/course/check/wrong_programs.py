@@ -156,12 +156,21 @@ def _stale_saliency(model, images, labels):
     return torch.stack(maps)
 
 
-def _stale_smoothgrad(model, images, labels, noise):
-    leaf, total = images.clone().requires_grad_(), 0
+def _stale_vargrad(model, images, labels, noise):
+    leaf, maps = images.clone().requires_grad_(), []
     for one in noise:
         (model(leaf + one)[torch.arange(len(labels)), labels].sum()).backward()
-        total = total + leaf.grad.clone()
-    return total / len(noise)
+        maps.append(leaf.grad.clone())
+    return torch.stack(maps).var(0, correction=0)
+
+
+def _noisy(model, images, labels, noise, **options):
+    return torch.stack([grad(model, images + one, labels, **options) for one in noise])
+
+
+def _ig(model, images, labels, baseline, n_steps):
+    line = [baseline + (k + 0.5) / n_steps * (images - baseline) for k in range(n_steps)]
+    return (images - baseline) * torch.stack([grad(model, point, labels) for point in line]).mean(0)
 
 
 def _stale_question(first, second, images):
@@ -203,13 +212,16 @@ SLIPS = [
     ("saliency", lambda m, x, y: grad(m, x, y, mode="train").abs().amax(1), "train mode"),
     ("saliency", lambda m, x, y: (grad(m, x, y) * x).abs().amax(1), "gradient x input"),
     ("saliency", _stale_saliency, "x.grad adds up"),
-    ("smoothgrad", _stale_smoothgrad, "x.grad adds up"),
-    ("smoothgrad", lambda m, x, y, e: torch.stack([grad(m, x - n, y) for n in e]).mean(0), "sign"),
-    ("smoothgrad", lambda m, x, y, e: torch.stack([grad(m, x + n, y) for n in e]).abs().mean(0), "mean of the absolute"),
-    ("smoothgrad", lambda m, x, y, e: torch.stack([grad(m, x + n, y) for n in e]).sum(0), "sum|added up"),
-    ("smoothgrad", lambda m, x, y, e: torch.stack([grad(m, x + n, y) for n in e]), "not reduced"),
-    ("smoothgrad", lambda m, x, y, e: torch.stack([grad(m, x + n, y, mode="train") for n in e]).mean(0), "train mode"),
-    ("smoothgrad", lambda m, x, y, e: grad(m, x + e.mean(0), y), "averaged the noise"),
+    ("vargrad", _stale_vargrad, "x.grad adds up|Besides, the gradient"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e).mean(0), "SmoothGrad"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e).var(0), "n - 1"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e).std(0, correction=0), "root"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e).square().mean(0), "mean square"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e).abs().var(0, correction=0), "absolute values"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e, mode="train").var(0, correction=0), "train mode"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, e.cumsum(0)).var(0, correction=0), "noisy already|largest difference"),
+    ("vargrad", lambda m, x, y, e: (_noisy(m, x, y, e) - grad(m, x, y)).square().mean(0), "clean"),
+    ("vargrad", lambda m, x, y, e: _noisy(m, x, y, -e).var(0, correction=0), "sign|largest difference"),
     ("same_question", _stale_question, "x.grad adds up"),
     ("score_drop", lambda m, x, y, k, b: -check.score_drop.reference(copy.deepcopy(m).train(), x, y, k, b), "train|sign|largest difference"),
     ("score_drop", lambda m, x, y, k, b: check.score_drop.reference(copy.deepcopy(m).train(), x, y, k, b), "train mode"),
@@ -316,12 +328,17 @@ SLIPS = [
     ("undo_jitter", lambda g, r, c: g.roll((r, c), (2, 3)), "same direction"),
     ("undo_jitter", lambda g, r, c: g.roll((-c, -r), (2, 3)), "exchanged"),
     ("undo_jitter", lambda g, r, c: g.roll(-r, 2), "no effect"),
-    ("guided_rule", lambda x, g: g * (x > 0), "plain gradient"),
-    ("guided_rule", lambda x, g: g.abs() * (x > 0), "absolute"),
-    ("guided_rule", lambda x, g: x.clamp(min=0) * (g > 0), "exchanged"),
-    ("integrated_gradients", lambda m, x, y, b, n: check.integrated_gradients.reference(m, x, y, b, n) * n, "factor"),
-    ("integrated_gradients", lambda m, x, y, b, n: check.integrated_gradients.reference(m, x, y, 0.0, n), "no effect"),
-    ("integrated_gradients", lambda m, x, y, b, n: (x - b) * grad(m, x, y), "largest difference|as if"),
+    ("expected_gradients", lambda m, x, y, b, n: _ig(m, x, y, b.mean(0), n), "one line"),
+    ("expected_gradients", lambda m, x, y, b, n: _ig(m, x, y, b[0], n), "first entry of `b`"),
+    ("expected_gradients", lambda m, x, y, b, n: _ig(m, x, y, b[-1], n), "last baseline|largest difference"),
+    ("expected_gradients", lambda m, x, y, b, n: sum(_ig(m, x, y, one, n) for one in b), "added up"),
+    ("expected_gradients", lambda m, x, y, b, n: sum(_ig(m, x, y, one, n) * n for one in b) / len(b), "factor"),
+    ("expected_gradients", lambda m, x, y, b, n: check.expected_gradients.reference(m, x, y, 0 * b, n), "no effect"),
+    ("lrp_step", lambda x, w, b, r, eps: x * ((r / (x @ w.T + b + eps)) @ w), "towards zero"),
+    ("lrp_step", lambda x, w, b, r, eps: x * ((r / (x @ w.T + b)) @ w), "eps plays no part|no effect"),
+    ("lrp_step", lambda x, w, b, r, eps: (r / (x @ w.T + b + eps * (x @ w.T + b).sign())) @ w, "factor x"),
+    ("lrp_step", lambda x, w, b, r, eps: x * (r @ w), "not divided"),
+    ("lrp_step", lambda x, w, b, r, eps: x * ((r / (x @ w.T + eps * (x @ w.T).sign())) @ w), "bias"),
 ]  # fmt: skip
 GENERIC = (
     "The shape is right and the values are not|The result has shape|In one case the result was|values are NaN"

@@ -14,7 +14,7 @@ from counter import digest, normal, threefry, uniform
 from salkit import attack, data, models
 from tools.extensions import laboratory
 
-SETTINGS = 4  # of each method on each network; the draws go on where these end
+SETTINGS = 5  # of each method on each network, so twenty of each method
 NETWORKS = [*laboratory.NETWORKS, laboratory.UNTRAINED]
 ALIKE = 1e-4  # of the largest value of a map
 LAYERS = [("net.classifier",), *[(f"net.features.{i}", f"net.features.{i + 1}") for i in (12, 9, 6, 3, 0)]]

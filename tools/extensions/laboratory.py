@@ -13,18 +13,21 @@ import base64
 import io
 import json
 import shutil
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import skimage.data
 import torch
 from docutils import nodes
+from docutils.parsers.rst import directives
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
 from salkit import data, models
+from salkit.data.scenery import backgrounds, draws
 from salkit.models import zoo
 from salkit.models.nets import CIFAR10_MEAN, CIFAR10_STD
 
@@ -39,7 +42,7 @@ NETWORKS = {
     "scenes-small_cnn_128": ("Scenes", "learnt from 3,000 drawn scenes"),
 }
 SCENES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "horse", "ship")
-PLACES = ("grass", "water", "snow", "sand")
+PLACES = ("grass", "snow", "water", "city")
 PHOTOGRAPHS = {
     # Name: title, columns and rows of the square, by whom.
     "chelsea": ("Chelsea", (75, 0, 300), "Stefan van der Walt, CC0"),
@@ -99,23 +102,37 @@ def pictures() -> list[dict]:
     return found
 
 
+def places() -> list[dict]:
+    """Backgrounds of Scenes without an object, to cover parts of a picture with."""
+    kinds = np.array([backgrounds.BACKGROUNDS.index(name) for name in PLACES])
+    tables = (draws.uniforms(7, i, 0, len(kinds), n) for i, n in enumerate((backgrounds.PLACE_WIDTH, backgrounds.THINGS_WIDTH)))
+    drawn = (backgrounds.draw_backgrounds(kinds, *tables, SIZE) * 255).round().astype(np.uint8)
+    return [dict(name=name, data=webp(pixels)) for name, pixels in zip(PLACES, drawn)]
+
+
 def pictures_script() -> str:
-    return f"Lab.networks = {json.dumps(networks())};\nLab.pictures = {json.dumps(pictures())};\n"
+    """What can be chosen: networks, pictures, and backgrounds."""
+    lists = dict(networks=networks(), pictures=pictures(), backgrounds=places())
+    return "".join(f"Lab.{name} = {json.dumps(entries)};\n" for name, entries in lists.items())
 
 
 class Laboratory(SphinxDirective):
-    """The argument says which of the scripts in ``book/lab`` opens there."""
+    """The argument says which of the scripts in ``book/lab`` opens there; ``button`` starts it, and says how large its
+    first network is."""
 
     required_arguments = 1
+    option_spec = {"button": directives.unchanged_required, "network": directives.unchanged_required}
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        (self.env.metadata[self.env.docname])["laboratory"] = True
-        place = nodes.container(classes=["lab"])
-        self.state.nested_parse(self.content, self.content_offset, place)
+        self.env.metadata[self.env.docname]["laboratory"] = True
+        words = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, words)
+        size = len(weights_script(self.options["network"])) / 1e6
+        button = f'<button type="button" class="lab-start">{escape(self.options["button"])} <small>{size:.1f} MB</small></button>'
         begin = f'<div class="lab" data-lab="{self.arguments[0]}">\n'
-        end = '<p class="lab-said" role="status"></p>\n</div>\n'
-        return [nodes.raw("", begin, format="html"), *place.children, nodes.raw("", end, format="html")]
+        end = f'{button}\n<p class="lab-said" role="status"></p>\n</div>\n'
+        return [nodes.raw("", begin, format="html"), *words.children, nodes.raw("", end, format="html")]
 
 
 def add_start(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:

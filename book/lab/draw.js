@@ -155,7 +155,7 @@
     const text = size && (size < 0.001 || size >= 10000) ? value.toExponential(1) : value.toPrecision(3);
     return text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
   };
-  Lab.percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  Lab.percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}\u00a0%`;
   Lab.megabytes = (bytes) => (bytes ? `${(bytes / 1e6).toFixed(1)} MB` : "nothing to load");
 
   // Elements with attributes and children: h("button", { class: "x", onclick }, "Text").

@@ -78,7 +78,7 @@ Lab.open.laboratory = async function (place) {
 
   const select = (label, options, value, change) => {
     const box = h("select", { onchange: () => change(box.value) },
-      ...Object.entries(options).map(([name, title]) => h("option", { value: name }, title)));
+      ...(Array.isArray(options) ? options : Object.entries(options)).map(([name, title]) => h("option", { value: name }, title)));
     box.value = value;
     return h("label", {}, h("span", {}, label), box);
   };
@@ -294,7 +294,7 @@ Lab.open.laboratory = async function (place) {
     const change = (part, value) => { Object.assign(own, { [part]: value }); explain(name); remember(); };
     const parts = [
       select("Network", networksBySize, own.network, (value) => { own.target = null; own.network = value; controls(name); explain(name); remember(); }),
-      select("Class", { "": "the one it predicts", ...classes }, own.target ?? "", (value) => change("target", value === "" ? null : Number(value))),
+      select("Class", [["", "the one it predicts"], ...classes.map((title, k) => [k, title])], own.target ?? "", (value) => change("target", value === "" ? null : Number(value))),
       select("Method", methodTitles, own.method, (value) => { own.method = value; own.options = {}; controls(name); explain(name); remember(); }),
     ];
     for (const [option, { title, value, min, max, step, choices }] of Object.entries(Lab.METHODS[own.method].options)) {

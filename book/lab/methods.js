@@ -18,7 +18,7 @@ Lab.parts.push(function methods(lab) {
   }
 
   function* smoothGrad({ net, picture, size, k, options: { n, noise, seed } }) {
-    const [low, high] = [Math.min(...picture), Math.max(...picture)];
+    const [low, high] = picture.reduce(([least, most], v) => [Math.min(least, v), Math.max(most, v)], [1, 0]);
     const total = new Float64Array(picture.length);
     for (let copy = 0; copy < n; copy++) {
       const draws = lab.normal(seed, copy, picture.length);
@@ -130,7 +130,8 @@ Lab.parts.push(function methods(lab) {
 
   function* attack({ net, picture, size, k, options: { eps, steps = 1, goal, seed } }) {
     const most = eps / 255;
-    const stride = ((goal === "towards" ? -1 : 1) * (steps > 1 || seed !== undefined ? 2.5 * most : most)) / steps;
+    // FGSM is one whole step from the picture; PGD begins at random, and its steps are those of Madry et al.
+    const stride = ((goal === "towards" ? -1 : 1) * (seed === undefined ? most : 2.5 * most)) / steps;
     const keep = (v, low, high) => Math.min(high, Math.max(low, v));
     let moved = Float64Array.from(picture);
     if (seed !== undefined) {
@@ -187,7 +188,7 @@ Lab.parts.push(function methods(lab) {
     integrated_gradients: {
       title: "Integrated gradients",
       run: integratedGradients,
-      options: { n: range("steps", 32, 2, 100), baseline: choice("from", 0, { 0: "black", 0.5: "grey", 1: "white" }) },
+      options: { n: range("steps", 32, 2, 100), baseline: choice("from", 0, { 0: "black", 1: "white", 0.5: "grey" }) },
     },
     guided_backprop: { title: "Guided backprop", run: plain("guided"), options: {} },
     deconvnet: { title: "Deconvnet", run: plain("deconvnet"), options: {} },
@@ -208,7 +209,7 @@ Lab.parts.push(function methods(lab) {
       options: {
         window: range("window, in 32nds of the picture", 8, 1, 16),
         stride: range("stride, in 32nds", 4, 1, 16),
-        cover: choice("cover with", 0.5, { 0: "black", 0.5: "grey", 1: "white" }),
+        cover: choice("cover with", 0.5, { 0: "black", 1: "white", 0.5: "grey" }),
       },
     },
     fgsm: { title: "FGSM, an attack", run: attack, attack: true, options: { eps, goal } },

@@ -13,7 +13,7 @@ Lab.open.stage = async function (place) {
 
   const canvases = {};
   const notes = {};
-  const frames = [["photograph", "The photograph"], ...Object.entries(MAPS)].map(([name, title]) => {
+  const frames = [["photograph", "Photograph"], ...Object.entries(MAPS)].map(([name, title]) => {
     canvases[name] = h("canvas", { width: SIZE, height: SIZE, role: "img", "aria-label": title });
     notes[name] = h("span", { class: "stage-note" });
     return h("figure", {}, canvases[name], h("figcaption", {}, h("b", {}, title), notes[name]));
@@ -32,7 +32,7 @@ Lab.open.stage = async function (place) {
 
   const likeness = (name, values) => {
     const same = Lab.rankCorrelation(first[name], values);
-    notes[name].textContent = at ? ` ${same.toFixed(2)} like before` : "";
+    notes[name].textContent = at ? `likeness to before: ${same.toFixed(2)}` : "";
     return same;
   };
 
@@ -60,7 +60,7 @@ Lab.open.stage = async function (place) {
     }
     const { probabilities } = found.gradient;
     const best = probabilities.indexOf(Math.max(...probabilities));
-    notes.photograph.textContent = ` “${classes[best]}”, ${Lab.percent(probabilities[best])}`;
+    notes.photograph.textContent = `called “${classes[best]}”, ${Lab.percent(probabilities[best])}`;
     scramble.textContent = at === 0 ? "Scramble the network" : at < LAYERS ? "Scramble one more layer" : "All is scrambled";
     said.textContent = words(same);
   }

@@ -68,7 +68,7 @@ def networks() -> list[dict]:
     for name, (title, words) in NETWORKS.items():
         record = models.trained_metadata(name)
         size = record.get("input", [3, 32, 32])[-1]
-        right = f"right on {record['test']['accuracy']:.0%} of its test pictures"
+        right = f"right on {100 * record['test']['accuracy']:.0f} % of its test pictures"
         about = f"{words}; {right}; sees {size} × {size} pixels"
         file = f"{name}.js"
         one = dict(name=name, title=title, about=about, size=size, file=file, bytes=len(weights_script(name)))

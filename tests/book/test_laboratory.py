@@ -52,7 +52,7 @@ def fresh(lab, html):
 
 
 def choose(page, panel, label, value):
-    page.locator(f".lab-panel >> nth={panel}").get_by_label(label, exact=False).select_option(value)
+    page.locator(".lab-panel").nth(panel).locator(f"label:has(> span:text-is('{label}')) select").select_option(value)
 
 
 @pytest.mark.parametrize("name", ["laboratory", "index"])
@@ -103,7 +103,7 @@ def test_a_link_carries_the_whole_state(fresh, html):
     choose(fresh, 1, "Network", laboratory.UNTRAINED)
     choose(fresh, 1, "Method", "fgsm")
     fresh.get_by_label("largest change").fill("3")
-    fresh.get_by_label("Cover with").first.select_option("snow")
+    fresh.locator(".lab-picture label:has(> span:text-is('Cover with')) select").select_option("snow")
     fresh.get_by_role("button", name="Cover all but the object").click()
     stuck(fresh)
     before, address = fresh.evaluate(MAPS), fresh.get_attribute(".lab-link", "href")
@@ -192,11 +192,12 @@ def test_a_picture_is_saved(fresh):
     with fresh.expect_download() as saved:
         fresh.get_by_role("button", name="Save as a picture").first.click()
     with Image.open(saved.value.path()) as image:
-        assert image.size == (1064, 600) and len(set(image.convert("RGB").crop((542, 20, 1044, 522)).getdata())) > 20
+        colours = image.convert("RGB").crop((542, 20, 1044, 522)).getcolors(maxcolors=2**20)
+        assert image.size == (1064, 600) and len(colours) > 20
 
 
 def test_a_network_that_came_incomplete_is_told_of_and_another_one_works(fresh):
-    fresh.evaluate("Lab.script = (name) => name === 'small_cnn.js' ? Promise.resolve() : Promise.reject(new Error('no'))")
+    fresh.evaluate("() => { Lab.script = () => Promise.resolve(); }")
     choose(fresh, 0, "Network", "small_cnn")
     fresh.get_by_text("came incomplete").wait_for()
     choose(fresh, 0, "Network", laboratory.UNTRAINED)

@@ -1,13 +1,16 @@
 // Numbers to pictures: maps in the book's colours, pictures to what a network sees, and what can be said of a map.
 (function () {
-  const WARM = [[0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164]]; // inferno
+  const INFERNO = [[0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164]];
   const FOR_AND_AGAINST = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]]; // blue against, red for
 
-  function colour(steps, value) {
-    const at = Math.min(1, Math.max(0, value)) * (steps.length - 1);
+  // 256 colours from 0 to 1, between the given ones.
+  const table = (steps) => Array.from({ length: 256 }, (_, i) => {
+    const at = (i / 255) * (steps.length - 1);
     const before = Math.min(Math.floor(at), steps.length - 2);
-    return steps[before].map((c, i) => c + (steps[before + 1][i] - c) * (at - before));
-  }
+    return steps[before].map((c, j) => c + (steps[before + 1][j] - c) * (at - before));
+  });
+  const [WARM, BOTH] = [table(INFERNO), table(FOR_AND_AGAINST)];
+  const colour = (colours, value) => colours[Math.round(255 * Math.min(1, Math.max(0, value)))];
 
   // What three planes become at each pixel: their largest magnitude, or their sum.
   Lab.reduced = function (map, size, signed) {
@@ -33,24 +36,31 @@
     canvas.width = canvas.height = size;
     const context = canvas.getContext("2d");
     const image = context.createImageData(size, size);
-    for (let i = 0; i < size * size; i++) image.data.set([...pixel(i), 255], 4 * i);
+    for (let i = 0; i < size * size; i++) {
+      const [red, green, blue] = pixel(i);
+      image.data[4 * i] = red;
+      image.data[4 * i + 1] = green;
+      image.data[4 * i + 2] = blue;
+      image.data[4 * i + 3] = 255;
+    }
     context.putImageData(image, 0, 0);
   };
 
   Lab.paintPicture = (canvas, picture, size) =>
-    Lab.paint(canvas, size, (i) => [0, 1, 2].map((c) => 255 * picture[c * size * size + i]));
+    Lab.paint(canvas, size, (i) => [255 * picture[i], 255 * picture[size * size + i], 255 * picture[2 * size * size + i]]);
 
   // A map; a coarse one lies over the picture in grey.
-  Lab.paintMap = function (canvas, map, size, { signed = false, under = null, exact = false } = {}) {
+  Lab.paintMap = function (canvas, map, size, { signed = false, under = null } = {}) {
     const values = Lab.reduced(map, size, signed);
-    const top = exact ? Math.max(...values.map(Math.abs)) || 1 : upperEnd(values);
+    const top = upperEnd(values);
     const grey = (i) => 255 * (0.3 * under[i] + 0.59 * under[size * size + i] + 0.11 * under[2 * size * size + i]);
     Lab.paint(canvas, size, (i) => {
       const value = values[i] / top;
-      const own = signed ? colour(FOR_AND_AGAINST, (value + 1) / 2) : colour(WARM, value);
+      const own = signed ? colour(BOTH, (value + 1) / 2) : colour(WARM, value);
       if (!under) return own;
       const share = signed ? 0.65 : 0.25 + 0.55 * Math.min(1, Math.max(0, value));
-      return own.map((c) => share * c + (1 - share) * grey(i));
+      const below = (1 - share) * grey(i);
+      return [share * own[0] + below, share * own[1] + below, share * own[2] + below];
     });
   };
 

@@ -310,9 +310,9 @@ Lab.open.laboratory = async function (place) {
   }
 
   function slider(title, value, min, max, step, set) {
-    const shown = h("b", { class: "lab-value" }, value);
-    const input = h("input", { type: "range", min, max, step, value, oninput: () => { shown.textContent = input.value; set(input.value); } });
-    return h("label", {}, h("span", {}, title, " ", shown), input);
+    const told = h("b", { class: "lab-value" }, value);
+    const input = h("input", { type: "range", min, max, step, value, oninput: () => { told.textContent = input.value; set(input.value); } });
+    return h("label", {}, h("span", {}, title, " ", told), input);
   }
 
   async function explain(name) {

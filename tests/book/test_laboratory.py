@@ -75,7 +75,9 @@ def test_without_scripts_a_sentence_says_so(browser, html):
     page = watched(browser, java_script_enabled=False)
     page.goto((html / "book/laboratory.html").as_uri())
     assert not page.locator(".lab-start").is_visible()
-    assert page.get_by_text("needs JavaScript").is_visible() and page.get_by_text("never leave your device").is_visible()
+    assert (
+        page.get_by_text("needs JavaScript").is_visible() and page.get_by_text("never leave your device").is_visible()
+    )
     page.context.close()
 
 
@@ -113,7 +115,9 @@ def test_a_link_carries_the_whole_state(fresh, html):
     assert fresh.evaluate(MAPS) == before and fresh.get_attribute(".lab-link", "href") == address
 
 
-@pytest.mark.parametrize("wrong", ["picture=none&fill=lava&a=x~y", "cells=999.-4.x&a=~~~", "a=untrained~77~gradcam~9~1~layer=77", "%"])
+@pytest.mark.parametrize(
+    "wrong", ["picture=none&fill=lava&a=x~y", "cells=999.-4.x&a=~~~", "a=untrained~77~gradcam~9~1~layer=77", "%"]
+)
 def test_a_link_that_was_damaged_still_opens(fresh, html, wrong):
     fresh.goto("about:blank")
     fresh.goto((html / "book/laboratory.html").as_uri() + f"#lab:{wrong}")
@@ -169,7 +173,9 @@ def huge():
 def test_a_bad_file_gets_a_sentence_and_the_rest_goes_on(fresh, name, content, words):
     before = fresh.evaluate(MAPS)
     fresh.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
-    fresh.wait_for_function("words => document.querySelector('.lab-picture .lab-said').textContent.includes(words)", arg=words)
+    fresh.wait_for_function(
+        "words => document.querySelector('.lab-picture .lab-said').textContent.includes(words)", arg=words
+    )
     assert fresh.evaluate(MAPS) == before
     choose(fresh, 0, "Method", "edge_map")
     stuck(fresh)
@@ -219,7 +225,10 @@ def test_the_stage_shows_which_map_does_not_care(browser, html):
     page.get_by_text("calls this a cat").wait_for()
     for layers in (1, 2, 3):
         page.locator(".stage-scramble").click()
-        page.wait_for_function("n => document.querySelector('.stage-said').textContent.match(n)", arg="The last" if layers == 1 else f"last {layers}")
+        page.wait_for_function(
+            "n => document.querySelector('.stage-said').textContent.match(n)",
+            arg="The last" if layers == 1 else f"last {layers}",
+        )
     a, b = (float(text) for text in re.findall(r"likeness to before: (-?[\d.]+)", page.inner_text(".stage-row")))
     assert a < 0.4 and b > 0.6 and "Map B hardly cares" in page.inner_text(".stage-said")
     page.emulate_media(reduced_motion="reduce")

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from counter import digest, normal, threefry, uniform
 
 import salkit
-from counter import digest, normal, threefry, uniform
 from salkit import attack, data, models
 from tools.extensions import laboratory
 
@@ -33,7 +33,8 @@ ASK = """async ([job, pixels]) => {
     await Lab.network(job.network);
     const picture = Float32Array.from(Lab.decode(pixels), (value) => value / 255);
     const {map, moved, after, logits, k, adds} = await Lab.explained("test", {...job, picture});
-    return {logits: [...logits], k, adds, after: after && [...after], map: numbers(map), moved: moved && numbers(moved)};
+    const attacked = moved && {moved: numbers(moved), after: [...after]};
+    return {logits: [...logits], k, adds, map: numbers(map), ...attacked};
 }"""
 
 
@@ -121,7 +122,9 @@ def expected(job, model, x, target, patch):
     method, options = job["method"], job["options"]
     if method == "smoothgrad":
         copies = iter(range(options["n"]))
-        patch.setattr("salkit.attribution.smooth._noise", lambda x, _: normal(options["seed"], next(copies), x.shape[1:]))
+        patch.setattr(
+            "salkit.attribution.smooth._noise", lambda x, _: normal(options["seed"], next(copies), x.shape[1:])
+        )
         return salkit.smoothgrad(model, x, target, n_samples=options["n"], noise_level=options["noise"], batch_size=2)
     if method == "integrated_gradients":
         return salkit.integrated_gradients(model, x, target, n_steps=options["n"], baseline=float(options["baseline"]))
@@ -205,7 +208,9 @@ def test_the_random_numbers_are_those_that_were_published(page):
         assert page.evaluate("words => Lab.threefry(...words)", [*key, *counter]) == list(words)
     for draw, name in ((uniform, "uniform"), (normal, "normal")):
         for seed, stream, n in ((0, 0, 1), (3, 2, 1001), (2**32 - 1, 12345, 4096)):
-            found = numbers(page.evaluate(f"([seed, stream, n]) => numbers(Lab.{name}(seed, stream, n))", [seed, stream, n]))
+            found = numbers(
+                page.evaluate(f"([seed, stream, n]) => numbers(Lab.{name}(seed, stream, n))", [seed, stream, n])
+            )
             np.testing.assert_allclose(found, draw(seed, stream, n), rtol=1e-12, atol=1e-14)
 
 

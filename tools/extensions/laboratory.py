@@ -105,7 +105,8 @@ def pictures() -> list[dict]:
 def places() -> list[dict]:
     """Backgrounds of Scenes without an object, to cover parts of a picture with."""
     kinds = np.array([backgrounds.BACKGROUNDS.index(name) for name in PLACES])
-    tables = (draws.uniforms(7, i, 0, len(kinds), n) for i, n in enumerate((backgrounds.PLACE_WIDTH, backgrounds.THINGS_WIDTH)))
+    widths = backgrounds.PLACE_WIDTH, backgrounds.THINGS_WIDTH
+    tables = (draws.uniforms(7, stream, 0, len(kinds), width) for stream, width in enumerate(widths))
     drawn = (backgrounds.draw_backgrounds(kinds, *tables, SIZE) * 255).round().astype(np.uint8)
     return [dict(name=name, data=webp(pixels)) for name, pixels in zip(PLACES, drawn)]
 
@@ -129,7 +130,8 @@ class Laboratory(SphinxDirective):
         words = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, words)
         size = len(weights_script(self.options["network"])) / 1e6
-        button = f'<button type="button" class="lab-start">{escape(self.options["button"])} <small>{size:.1f} MB</small></button>'
+        text = f"{escape(self.options['button'])} <small>{size:.1f} MB</small>"
+        button = f'<button type="button" class="lab-start">{text}</button>'
         begin = f'<div class="lab" data-lab="{self.arguments[0]}">\n'
         end = f'{button}\n<p class="lab-said" role="status"></p>\n</div>\n'
         return [nodes.raw("", begin, format="html"), *words.children, nodes.raw("", end, format="html")]

@@ -488,13 +488,13 @@ ROWS: dict[str, list[Row]] = {
             "04",
             "Which layer?",
             (
-                "=C6.hits.resnet18.gradcam.depth_3:.0%",
-                "=C6.hits.resnet18.gradcam.depth_5:.0%",
+                "=C6.depth.resnet18.gradcam.depth_3:.2f",
+                "=C6.depth.resnet18.gradcam.depth_5:.2f",
                 "=C6.depth.resnet18.hirescam.depth_1:.2f",
                 "=C6.depth.resnet18.gradcam.depth_1:.2f",
             ),
-            "Grad-CAM of ResNet-18 points at the object at layer2 in {0}, at the last layer in {1}; at the first layer "
-            "{2} of HiResCAM and {3} of Grad-CAM lies on it",
+            "of ResNet-18's Grad-CAM {0} lies on the object at layer2, {1} at the last layer; at the first layer {2} "
+            "of HiResCAM and {3} of Grad-CAM",
             "reproduced",
         ),
     ],

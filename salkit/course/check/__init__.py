@@ -43,9 +43,9 @@ from .numbers import (
     scale_without_leak,
 )
 from .places import (
-    cam,
+    contrast_map,
     delete_pixels,
-    gradcam,
+    layercam,
     mask_auc,
     number_of_windows,
     occlusion_map,
@@ -60,7 +60,7 @@ EXERCISES = {
         *(saliency, normalise, relevance_mass),
         *(count_parameters, conv_output_size, accuracy),
         *(smoothgrad, integrated_gradients, guided_rule),
-        *(cam, gradcam, pointing_game),
+        *(contrast_map, layercam, pointing_game),
         *(number_of_windows, occlusion_map, score_drop),
         *(total_variation, ascent_step, undo_jitter),
         *(fgsm, project, success_rate),

@@ -13,82 +13,90 @@ from .exercise import Exercise, Mistake
 from .relations import LastStep
 
 
-def _cam_case(generator: torch.Generator, k: int = 0) -> tuple:
+def _grid(k: int) -> tuple[int, int, int, int]:
     n, _, height, width = sizes(k)
-    depth, classes = 5 + k % 2, 7 - k % 3
-    features = torch.rand(n, depth, height - 3, width - 3, generator=generator)  # after a ReLU: not negative
-    weights = torch.randn(classes, depth, generator=generator)
-    best = (features.mean((2, 3)) @ weights.T).argmax(1)
-    return features, weights, (best + 1 + torch.arange(n) % (classes - 1)) % classes  # never the predicted class
+    return n, 5 + k % 2, height - 3, width - 3
 
 
-def _weighed(features: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
-    return weights[labels][:, :, None, None] * features
+def _contrast_case(generator: torch.Generator, k: int = 0) -> tuple:
+    classes = 7 - k % 3
+    features = torch.rand(_grid(k), generator=generator)  # after a ReLU: not negative
+    weights = torch.randn(classes, features.shape[1], generator=generator)
+    bias = torch.randn(classes, generator=generator)
+    first, second = torch.randperm(classes, generator=generator)[:2].tolist()
+    return features, weights, bias, first, second
 
 
-cam = Exercise(
-    name="cam",
-    task="write fn(features (N, D, H, W), weights (K, D), labels (N,)) -> (N, H, W): the feature maps of each image, "
-    "weighed by the weights of its label and added up.",
-    case=_cam_case,
-    reference=lambda *case: _weighed(*case).sum(1),
+def _votes(features: Tensor, weights: Tensor, bias: Tensor, label: int) -> Tensor:
+    return torch.einsum("d,ndhw->nhw", weights[label], features) + bias[label]
+
+
+contrast_map = Exercise(
+    name="contrast_map",
+    task="write fn(features (N, D, H, W), weights (K, D), bias (K,), first, second) -> (N, H, W): what speaks for the "
+    "class `first` rather than `second`. The mean of each map is the difference of the two scores.",
+    case=_contrast_case,
+    reference=lambda a, w, b, first, second: _votes(a, w, b, first) - _votes(a, w, b, second),
     mistakes=(
         Mistake(
-            "You explained the predicted class instead of the given labels.",
-            lambda a, w, y: _weighed(a, w, (a.mean((2, 3)) @ w.T).argmax(1)).sum(1),
+            "The biases are missing: the mean of your map is not yet the difference of the scores.",
+            lambda a, w, b, first, second: _votes(a, w, 0 * b, first) - _votes(a, w, 0 * b, second),
         ),
         Mistake(
-            "The weights are missing: you added up the feature maps as they are.",
-            lambda a, w, y: a.sum(1),
+            "You divided the biases by the number of positions. The mean over the positions does that already, so each "
+            "position gets all of them.",
+            lambda a, w, b, first, second: (
+                _votes(a, w, b / a[0, 0].numel(), first) - _votes(a, w, b / a[0, 0].numel(), second)
+            ),
         ),
         Mistake(
-            "You returned the maps of all classes. One map an image is wanted, that of its label.",
-            lambda a, w, y: torch.einsum("kd,ndhw->nkhw", w, a),
+            "You explained the first class alone. Subtract what speaks for the second.",
+            lambda a, w, b, first, second: _votes(a, w, b, first),
+        ),
+        Mistake(
+            "You took the ReLU of each map before you subtracted them. Then the mean is no longer the difference.",
+            lambda a, w, b, first, second: _votes(a, w, b, first).relu() - _votes(a, w, b, second).relu(),
         ),
     ),
-    last_step=LastStep("weighed feature maps", _weighed),
 )
 
 
-def _gradcam_case(generator: torch.Generator, k: int = 0) -> tuple:
-    n, _, height, width = sizes(k)
-    shape = n, 5 + k % 2, height - 3, width - 3
-    # Some of the features are negative, as after a SiLU: else a ReLU of the weights could not be told from one of the
-    # weighed maps. The means of the gradients have both signs and are as large as their spread.
+def _slopes_case(generator: torch.Generator, k: int = 0) -> tuple:
+    # Some of the features are negative, as after a SiLU: else the order of ReLU and sum could not be told.
+    shape = _grid(k)
     features = torch.rand(shape, generator=generator) - 0.3
     return features, torch.randn(*shape[:2], 1, 1, generator=generator) + torch.randn(shape, generator=generator)
 
 
-def _weighed_by_mean(features: Tensor, gradients: Tensor) -> Tensor:
-    return gradients.mean((2, 3), keepdim=True) * features
+def _weighed_by_slopes(features: Tensor, gradients: Tensor) -> Tensor:
+    return gradients.clamp(min=0) * features
 
 
-gradcam = Exercise(
-    name="gradcam",
-    task="write fn(features (N, D, H, W), gradients (N, D, H, W)) -> (N, H, W): each feature map weighed by the mean "
-    "of its gradient over the grid, added up, negative places set to zero.",
-    case=_gradcam_case,
-    reference=lambda *case: _weighed_by_mean(*case).sum(1).clamp(min=0),
+layercam = Exercise(
+    name="layercam",
+    task="write fn(features (N, D, H, W), gradients (N, D, H, W)) -> (N, H, W): each feature weighed by the positive "
+    "part of its own gradient, added up over the channels, negative sums set to zero.",
+    case=_slopes_case,
+    reference=lambda *case: _weighed_by_slopes(*case).sum(1).clamp(min=0),
     mistakes=(
         Mistake(
-            "You multiplied gradient and features place by place. That is another method (HiResCAM): take the mean of "
-            "the gradient over the grid first.",
+            "You took the mean of the gradient over the grid. That is Grad-CAM: here each position keeps its own.",
+            lambda a, g: (g.mean((2, 3), keepdim=True) * a).sum(1).clamp(min=0),
+        ),
+        Mistake(
+            "You kept the negative gradients. That is HiResCAM: here only the positive ones count.",
             lambda a, g: (g * a).sum(1).clamp(min=0),
         ),
         Mistake(
-            "You took the ReLU of the weights: a feature map with a negative weight must count against the class.",
-            lambda a, g: (g.mean((2, 3), keepdim=True).clamp(min=0) * a).sum(1).clamp(min=0),
+            "You averaged the positive gradients over the grid. Each position keeps its own.",
+            lambda a, g: (g.clamp(min=0).mean((2, 3), keepdim=True) * a).sum(1).clamp(min=0),
         ),
         Mistake(
-            "The weights are missing: you added up the feature maps as they are.",
+            "The weights are missing: you added up the features as they are.",
             lambda a, g: a.sum(1).clamp(min=0),
         ),
-        Mistake(
-            "You took the largest gradient of the grid as weight. It is the mean.",
-            lambda a, g: (g.amax((2, 3), keepdim=True) * a).sum(1).clamp(min=0),
-        ),
     ),
-    last_step=LastStep("weighed feature maps", _weighed_by_mean),
+    last_step=LastStep("weighed features", _weighed_by_slopes),
 )
 
 

@@ -13,21 +13,22 @@ def _pooled_network(classes: int = 4) -> nn.Sequential:
     return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, classes)).eval()
 
 
-def test_cam_is_that_of_the_package():
-    network, images, labels = _pooled_network(), torch.rand(3, 3, 8, 10), torch.tensor([0, 1, 2])
+def test_the_mean_of_a_contrast_map_is_the_difference_of_the_scores():
+    network, images = _pooled_network(), torch.rand(3, 3, 8, 10)
     with torch.no_grad():
-        features, weights = network[0](images), network[3].weight.clone()
-    theirs = attribution.cam(network, images, labels, upsample=False)[:, 0]
-    torch.testing.assert_close(check.cam.reference(features, weights, labels), theirs)
+        features, scores = network[0](images), network(images)
+    head = network[3]
+    found = check.contrast_map.reference(features, head.weight.detach(), head.bias.detach(), 2, 0)
+    torch.testing.assert_close(found.mean((1, 2)), scores[:, 2] - scores[:, 0])
 
 
-def test_gradcam_is_that_of_the_package():
+def test_layercam_is_that_of_the_package():
     network, images, labels = _pooled_network(), torch.rand(3, 3, 8, 10), torch.tensor([0, 1, 2])
     gradients = attribution.gradient(network, images, labels, layer="0")
     with torch.no_grad():
         features = network[0](images)
-    theirs = attribution.gradcam(network, images, labels, layer="0", upsample=False)[:, 0]
-    torch.testing.assert_close(check.gradcam.reference(features, gradients), theirs)
+    theirs = attribution.layercam(network, images, labels, layer="0", upsample=False)[:, 0]
+    torch.testing.assert_close(check.layercam.reference(features, gradients), theirs)
 
 
 def test_pointing_game_is_that_of_the_package():
@@ -38,8 +39,9 @@ def test_pointing_game_is_that_of_the_package():
 
 
 def test_natural_solutions_pass():
-    assert check.cam(lambda a, w, y: torch.einsum("nd,ndhw->nhw", w[y], a))
-    assert check.gradcam(lambda a, g: torch.einsum("nd,ndhw->nhw", g.flatten(2).mean(2), a).relu())
+    assert check.contrast_map(lambda a, w, b, i, j: (a * (w[i] - w[j])[:, None, None]).sum(1) + b[i] - b[j])
+    assert check.contrast_map(lambda a, w, b, i, j: (a.movedim(1, 3) @ w.T + b)[..., [i, j]] @ torch.tensor([1.0, -1]))
+    assert check.layercam(lambda a, g: torch.einsum("ndhw,ndhw->nhw", g.clamp(min=0), a).relu())
 
     def one_by_one(maps, masks):
         return [bool(mask.flatten()[amap.argmax()]) for amap, mask in zip(maps, masks, strict=True)]

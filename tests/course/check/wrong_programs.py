@@ -172,6 +172,10 @@ def _stale_question(first, second, images):
     return torch.stack(maps)
 
 
+def _contrast(features, weights, bias, first, second):
+    return check.contrast_map.reference(features, weights, bias, first, second)
+
+
 def _reordered(drops, window, stride, height, width):
     total = torch.zeros(height, width)
     for i, j in itertools.product(range(drops.shape[0]), range(drops.shape[1])):
@@ -236,17 +240,19 @@ SLIPS = [
     ("normalise", lambda m: m, "range|scaled"),
     ("relevance_mass", lambda m, k: (m * k).sum() / m.sum(), "has shape"),
     ("relevance_mass", lambda m, k: (m * k).sum((1, 2)), "sum"),
-    ("cam", lambda a, w, y: (w[y][:, :, None, None] * a).mean(1), "mean|factor"),
-    ("cam", lambda a, w, y: (w[y][:, :, None, None] * a).sum(1).relu(), "negative|positive"),
-    ("cam", lambda a, w, y: (w[y].abs()[:, :, None, None] * a).sum(1), "absolute"),
-    ("cam", lambda a, w, y: (w[y][:, :, None, None] * a), "not reduced"),
-    ("cam", lambda a, w, y: (w[y][:, :, None, None] * a).sum((1, 2, 3)), "sum"),
-    ("gradcam", lambda a, g: (g.mean((2, 3), keepdim=True) * a).sum(1), "ReLU"),
-    ("gradcam", lambda a, g: (g.sum((2, 3), keepdim=True) * a).sum(1).relu(), "added up"),
-    ("gradcam", lambda a, g: (g.mean((2, 3), keepdim=True) * a).relu().sum(1), "positive"),
-    ("gradcam", lambda a, g: (g.mean((2, 3), keepdim=True) * a).sum(1).abs(), "absolute"),
-    ("gradcam", lambda a, g: (a.mean((2, 3), keepdim=True) * g).sum(1).relu(), "exchanged"),
-    ("gradcam", lambda a, g: (g * a).sum(1).relu(), "HiResCAM"),
+    ("contrast_map", lambda a, w, b, i, j: _contrast(a, w, b, j, i), "sign"),
+    ("contrast_map", lambda a, w, b, i, j: _contrast(a, w, b, i, j).relu(), "negative|positive"),
+    ("contrast_map", lambda a, w, b, i, j: _contrast(a, w, b, i, j).abs(), "absolute"),
+    ("contrast_map", lambda a, w, b, i, j: torch.einsum("d,ndhw->nhw", w[i] - w[j], a), "biases are missing"),
+    ("contrast_map", lambda a, w, b, i, j: _contrast(a, w, b, i, j).mean((1, 2)), "mean|average"),
+    ("contrast_map", lambda a, w, b, i, j: torch.einsum("d,ndhw->nhw", w[i], a) + b[i], "first class alone"),
+    ("layercam", lambda a, g: (g.relu() * a).sum(1), "ReLU"),
+    ("layercam", lambda a, g: (g.relu() * a).relu().sum(1), "positive"),
+    ("layercam", lambda a, g: (g.relu() * a).sum(1).abs(), "absolute"),
+    ("layercam", lambda a, g: (g.relu() * a).mean(1).relu(), "mean|factor"),
+    ("layercam", lambda a, g: (a.relu() * g).sum(1).relu(), "exchanged"),
+    ("layercam", lambda a, g: (g * a).sum(1).relu(), "HiResCAM"),
+    ("layercam", lambda a, g: (g.mean((2, 3), keepdim=True) * a).sum(1).relu(), "Grad-CAM"),
     ("pointing_game", lambda m, k: 1 - check.pointing_game.reference(m, k), "1 minus"),
     ("pointing_game", lambda m, k: check.pointing_game.reference(-m, k), "sign"),
     ("pointing_game", lambda m, k: check.pointing_game.reference(m, k).mean(), "mean"),

@@ -269,7 +269,7 @@ ROWS: dict[str, list[Row]] = {
             "Figure 2",
             "02",
             "What the sign costs",
-            ("fc rank correlation @", "shallow_cnn rank correlation @", "equal for all four networks"),
+            ("=A6.sign.fc.rank:.2f", "=A6.sign.shallow_cnn.rank:.2f"),
             "equal to the code; with and without the absolute value the maps correlate by {0} (FC), {1} (shallow CNN)",
             "reproduced",
         ),
@@ -278,10 +278,11 @@ ROWS: dict[str, list[Row]] = {
             "FC looks at the background, convolutions *mostly* at the object, EfficientNet best",
             "by eye, 4 images",
             "02",
-            "Does it look at the object? A measurement",
-            tuple(
-                f"{name} relevance on the object @"
-                for name in ("fc", "shallow_cnn", "resnet18", "efficientnet_b0", "edges of the image", "random map")
+            "Does it look at the object?",
+            (
+                *(f"=A7.trained.{name}.mass:.2f" for name in ("fc", "shallow_cnn", "resnet18", "efficientnet_b0")),
+                "=A7.edges:.2f",
+                "=A7.noise:.2f",
             ),
             "share on the object: FC {0}, shallow CNN {1}, ResNet-18 {2}, EfficientNet {3}; edges {4}, random {5}",
             on_the_object,
@@ -302,8 +303,9 @@ ROWS: dict[str, list[Row]] = {
             "future work",
             "02",
             "How a map grows up",
-            ("before training ... epoch #: validation accuracy #",),
-            "a slider over {0} epochs (to {1}), and the correlation to the final map as a curve",
+            ("=A9.epochs", "=A9.same.epoch_4:.2f", "=A9.another.epoch_4:.2f"),
+            "a slider over {0} epochs; after half of them the correlation with the final map is {1} for the same "
+            "image, and {2} for another",
             "beyond",
         ),
     ],

@@ -97,7 +97,7 @@ def test_no_slide_overflows_and_nothing_is_remote(present, name):
         assert all(re.search(r"\w", alt) for alt in seen["alts"]), (number, seen)
         assert not seen["empty"], (number, seen)
         if name in MARKED:
-            assert seen["zoom"] >= 0.9, f"slide {number} has too much on it: {seen}"
+            assert seen["zoom"] >= 0.85, f"slide {number} has too much on it: {seen}"
             if seen["alone"]:
                 assert all(width >= 0.95 * 1152 or height >= 440 for width, height in seen["pictures"]), (number, seen)
     assert name not in MARKED or len(slides_seen) <= MOST

@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt pyproject.toml weights/pyproject.toml | cksum | cut -d' ' -f1)
 
 # The commands first: the tests that they time compare the pages of the book with the results of all others.
-BENCH ?= commands import_time scenes scores attribution pages chapters training recipes
+BENCH ?= commands import_time scenes scores attribution pages laboratory chapters training recipes
 
 # One thread each: the tests are spread over the cores by process.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

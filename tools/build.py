@@ -50,6 +50,8 @@ def sources_digest() -> str:
     files += [ROOT / "tools" / name for name in names]
     files += (ROOT / "benchmarks" / "results").glob("chapters.json")
     files += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
+    # The checksums of the networks that the laboratory runs.
+    files.append(ROOT / "salkit" / "models" / "trained.json")
     # The pages in book/api hold the docstrings and the source.
     files += (ROOT / "salkit").rglob("*.py")
     sha = hashlib.sha256()

@@ -4,4 +4,4 @@ The tests of pages that ask for more than a page could give before (captions, ta
 read on a phone) run over these. Each revision makes the list longer, until it is the whole book and this file can go.
 """
 
-FINISHED = ("03", "04")
+FINISHED = ("01", "02", "03", "04")

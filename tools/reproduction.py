@@ -203,14 +203,7 @@ HEADINGS = {
     MIDHA: "E. Occlusion, CAM, deconvolution",
     BEYOND: "Beyond all five",
 }
-TABLE_1 = "| parameters | {} |...| test accuracy, ours | {} |"
 SIGMAS = (2, 5, 10, 15, 30)
-
-
-def _of_table_1(column: int) -> str:
-    """The pattern for one network's parameters and accuracy in the table of chapter 1."""
-    cells = " | ".join("#" if i == column else "..." for i in range(4))
-    return TABLE_1.format(cells, cells)
 
 
 ROWS: dict[str, list[Row]] = {
@@ -221,7 +214,7 @@ ROWS: dict[str, list[Row]] = {
             "4,889,834 parameters; validation accuracy 53.64 %",
             "01",
             "Four trained networks",
-            (_of_table_1(0),),
+            ("=A5.parameters.fc", "=A5.accuracy.fc:.2%"),
             "{0} parameters; test accuracy {1}",
             at_least(4_889_834, 53.64),
         ),
@@ -231,7 +224,7 @@ ROWS: dict[str, list[Row]] = {
             "2,131,530; 65.54 %",
             "01",
             "Four trained networks",
-            (_of_table_1(1), "largest difference: # of the largest value"),
+            ("=A5.parameters.shallow_cnn", "=A5.accuracy.shallow_cnn:.2%", "=A2.largest_difference:.0e"),
             "{0}; {1}. The three convolutions are one linear map, to {2}",
             lambda c: at_least(2_131_530, 65.54)(c[:2]),
         ),
@@ -241,7 +234,12 @@ ROWS: dict[str, list[Row]] = {
             "11,181,642; 71.26 %",
             "01",
             "Four trained networks",
-            (_of_table_1(2), "strides (2, 2): validation accuracy @", "strides (1, 2): validation accuracy @"),
+            (
+                "=A5.parameters.resnet18",
+                "=A5.accuracy.resnet18:.2%",
+                "=A3.strides_2_2:.1%",
+                "=A3.strides_1_2:.1%",
+            ),
             "{0}; {1}. In a short training, strides as they come {2}, adapted {3}",
             lambda c: at_least(11_181_642, 71.26)(c[:2]),
         ),
@@ -251,7 +249,7 @@ ROWS: dict[str, list[Row]] = {
             "4,020,358; 74.36 %",
             "01",
             "Four trained networks",
-            (_of_table_1(3),),
+            ("=A5.parameters.efficientnet_b0", "=A5.accuracy.efficientnet_b0:.2%"),
             "{0}; {1}",
             at_least(4_020_358, 74.36),
         ),
@@ -260,8 +258,8 @@ ROWS: dict[str, list[Row]] = {
             "table of losses; time to their accuracy",
             "loss 1.3733, 1.0563, 0.8514, 0.7434",
             "01",
-            "How long to the source's accuracy?",
-            ("| test loss, ours | # | # | # | # |",),
+            "Four trained networks",
+            ("=A5.loss.fc:.4f", "=A5.loss.shallow_cnn:.4f", "=A5.loss.resnet18:.4f", "=A5.loss.efficientnet_b0:.4f"),
             "loss {0}, {1}, {2}, {3}; `benchmarks/training.py` measures the times",
             lambda c: graded(number(x) <= t for x, t in zip(c, (1.3733, 1.0563, 0.8514, 0.7434))),
         ),
@@ -271,7 +269,7 @@ ROWS: dict[str, list[Row]] = {
             "Figure 2",
             "02",
             "What the sign costs",
-            ("fc rank correlation @", "shallow_cnn rank correlation @", "equal for all four networks"),
+            ("=A6.sign.fc.rank:.2f", "=A6.sign.shallow_cnn.rank:.2f"),
             "equal to the code; with and without the absolute value the maps correlate by {0} (FC), {1} (shallow CNN)",
             "reproduced",
         ),
@@ -280,10 +278,11 @@ ROWS: dict[str, list[Row]] = {
             "FC looks at the background, convolutions *mostly* at the object, EfficientNet best",
             "by eye, 4 images",
             "02",
-            "Does it look at the object? A measurement",
-            tuple(
-                f"{name} relevance on the object @"
-                for name in ("fc", "shallow_cnn", "resnet18", "efficientnet_b0", "edges of the image", "random map")
+            "Does it look at the object?",
+            (
+                *(f"=A7.trained.{name}.mass:.2f" for name in ("fc", "shallow_cnn", "resnet18", "efficientnet_b0")),
+                "=A7.edges:.2f",
+                "=A7.noise:.2f",
             ),
             "share on the object: FC {0}, shallow CNN {1}, ResNet-18 {2}, EfficientNet {3}; edges {4}, random {5}",
             on_the_object,
@@ -294,11 +293,7 @@ ROWS: dict[str, list[Row]] = {
             "discussion",
             "01",
             "When to stop",
-            (
-                "patience 3 stops after epoch #",
-                "loss falls by < 0.01 stops after epoch #",
-                "rule as written stops after epoch #",
-            ),
+            ("=A8.stops.patience_3", "=A8.stops.falls_001", "=A8.stops.as_written"),
             "patience 3 stops after epoch {0}, the rule as meant after {1}, as written after {2}",
             lambda c: "partly" if number(c[2]) == 2 else "reproduced",
         ),
@@ -308,8 +303,9 @@ ROWS: dict[str, list[Row]] = {
             "future work",
             "02",
             "How a map grows up",
-            ("before training ... epoch #: validation accuracy #",),
-            "a slider over {0} epochs (to {1}), and the correlation to the final map as a curve",
+            ("=A9.epochs", "=A9.same.epoch_4:.2f", "=A9.another.epoch_4:.2f"),
+            "a slider over {0} epochs; after half of them the correlation with the final map is {1} for the same "
+            "image, and {2} for another",
             "beyond",
         ),
     ],
@@ -630,9 +626,9 @@ ROWS: dict[str, list[Row]] = {
             "filters, and feature maps at several depths",
             "Figures",
             "01",
-            "A look inside",
-            ("strides (1, 2): 32 pixels -> # -> # -> # -> # -> #",),
-            "first filters are edges and spots; ResNet-18's maps shrink from {0} to {4} pixels a side",
+            "A missing piece",
+            ("=E5.first", "=E5.last"),
+            "first filters: edges and spots; ResNet-18's maps (chapter 4) shrink from {0} to {1} positions a side",
             "reproduced",
         ),
     ],

@@ -54,10 +54,10 @@ def test_words_far_apart_do_not_belong_together():
 
 @pytest.mark.parametrize("words", ["another number", "a section that is gone"])
 def test_a_chapter_that_prints_something_else_is_an_error_that_names_the_row(monkeypatch, tmp_path, capsys, words):
-    row = reproduction.Row("X1", "", "", "02", "What the sign costs", ("equal for all four networks",), "", "partly")
+    row = reproduction.Row("X1", "", "", "08", "Did they learn the nonsense?", ("AlexNet",), "", "partly")
     assert reproduction.figures(row) == []
-    broken = replace(row, section=words) if "section" in words else replace(row, finds=("equal for all five networks",))
-    with pytest.raises(reproduction.NoMatch, match="X1: .*chapter 02"):
+    broken = replace(row, section=words) if "section" in words else replace(row, finds=("AlexNot",))
+    with pytest.raises(reproduction.NoMatch, match="X1: .*chapter 08"):
         reproduction.line(broken)
     monkeypatch.setattr(reproduction, "ROWS", {"": [broken]})
     monkeypatch.setattr(reproduction, "PAGE", tmp_path / "reproduction.md")

@@ -87,7 +87,7 @@ def marks(tmp_path_factory):
     by_id["cells"][1]["id"] = "exercise-saliency"
     hand_in(folder, "known_by_its_id", by_id)
     (folder / "alone.ipynb").write_text(json.dumps(notebook(("code", SALIENCY))))
-    found = grading.grade(folder, seed=3, seconds=2, memory=1.5e9, jobs=os.cpu_count())
+    found = grading.grade(folder, seed=3, seconds=6, memory=1.5e9, jobs=os.cpu_count())
     return {mark.learner: mark for mark in found}
 
 

@@ -20,6 +20,7 @@ import math
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +113,7 @@ class _Known(dict):
         self.patched.clear()
         return alive
 
-    def __call__(self, function: Callable, args: tuple, kwargs: dict | None = None):
+    def __call__(self, function: Any, args: tuple, kwargs: dict | None = None):
         kwargs = kwargs or {}
         key = function, _identity(args), _identity(tuple(kwargs.items()))
         if key not in self:
@@ -137,6 +138,12 @@ class Patched(Tensor):
         crops: ``(rows, C, h, w)``, or None once the rows are written out.
         corners: where each crop begins.
     """
+
+    base: Any
+    crops: Any
+    corners: list
+    known: _Known
+    memory: Tensor
 
     def full(self) -> Tensor:
         """The rows as an ordinary tensor, which stands for them from now on: views of it may be changed in place."""

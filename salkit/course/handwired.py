@@ -117,9 +117,9 @@ def colour_tiles(n: int, *, size: int = 32, tiles: int = 8, seed: int = 0) -> Te
 
     Example:
         >>> from salkit import course
-        >>> images = course.colour_tiles(5, size=8)
+        >>> images = course.colour_tiles(4, size=8)
         >>> images.shape, course.HandWired(size=8)(images).argmax(1)
-        (torch.Size([5, 3, 8, 8]), tensor([0, 1, 0, 1, 1]))
+        (torch.Size([4, 3, 8, 8]), tensor([0, 1, 0, 1]))
     """
     if size % tiles:
         raise InputError(f"size must be a multiple of tiles, not {size} for {tiles} tiles")

@@ -62,7 +62,7 @@ def test_every_citation_resolves_and_every_reference_is_cited():
 def test_a_citation_leads_to_its_reference(html, name):
     source = (build.ROOT / f"{name}.md").read_text(encoding="utf-8")
     text = (html / f"{name}.html").read_text()
-    led = re.findall(r'href="(?:[./]*references\.html)?#(id\d+)" title="([^"]+)"', text)
+    led = re.findall(r'href="(?:[./]*references\.html)?#(cite-[^"]+)" title="([^"]+)"', text)
     assert bool(led) == bool(CITE.search(source))
     assert {anchor for anchor, _ in led} <= read(html / "book/references.html").ids
     assert len(led) >= sum(len(keys.split(",")) for keys in CITE.findall(source))

@@ -527,7 +527,7 @@ def test_a_figure_is_enlarged_by_a_click_and_on_a_phone(visit):
 
 
 def test_a_frame_of_a_slider_is_enlarged_by_a_click_and_by_enter(visit):
-    page = visit(CHAPTERS[1], viewport=PHONE)
+    page = visit(CHAPTERS[5], viewport=PHONE)
     slider, dialog = page.locator(".salkit-slider").first, page.locator("dialog.enlarged")
     frame = frames(slider).first
     small, label = frame.bounding_box(), frame.get_attribute("data-label")
